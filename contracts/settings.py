@@ -1,0 +1,159 @@
+"""Settings: read once at each process's edge into frozen values, from HEADRACE_* variables.
+
+An unknown name is an error that lists near ones. `.env.example` and docs/settings.md say the same,
+and a test holds the three together.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import BadInput
+
+ENV_PREFIX = "HEADRACE_"
+
+
+def setting(default: Any, doc: str) -> Any:
+    """A field with its default and the sentence that explains it."""
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one installation; each has a default that works on one machine."""
+
+    root: Path = setting(Path("var"), "Folder of everything a run writes: lake, bundles, Airflow, logs.")
+
+    # Redis
+    redis_url: str = setting(
+        "redis://127.0.0.1:6379/0", "Server of the lists: redis://, rediss:// or unix://; rebuildable."
+    )
+    redis_cluster: bool = setting(False, "Whether redis_url is one node of a Redis Cluster.")
+    list_ttl_seconds: int = setting(259_200, "Life of a published list; long enough for a stall of two days.")
+
+    # The hour
+    event_weights: str = setting(
+        "view=1,click=2,add_to_cart=4,purchase=8,rating=4", "Weight of an event by type; unnamed types weigh 1."
+    )
+    half_life_days: float = setting(60.0, "Age at which an interaction counts half.")
+    window_days: int = setting(365, "How far back interactions and features look from the hour's end.")
+    head_share: float = setting(0.2, "Share of known users that get a precomputed list, most active first.")
+    head_items: int = setting(2_000, "How many popular items get a list of similar items.")
+    list_size: int = setting(50, "Items in a published list.")
+    candidate_count: int = setting(500, "Candidates a user that the ranker scores.")
+    als_engine: str = setting("auto", "auto, implicit or spark: who factorises.")
+    als_factors: int = setting(64, "Dimensions of the factors.")
+    als_iterations: int = setting(10, "Sweeps of a cold fit; a warm start does a third of them.")
+    als_regularization: float = setting(0.05, "L2 penalty of the factors.")
+    als_memory_bytes: int = setting(4 * 1024**3, "What auto lets implicit use before it takes Spark.")
+    taste_clusters: int = setting(8, "Clusters of users on their factors.")
+
+    # Ranker
+    label_window_hours: int = setting(168, "Span after the features' hour whose events are the ranker's labels.")
+    ranker_trees: int = setting(200, "Trees of the ranker.")
+    ranker_leaves: int = setting(31, "Leaves a tree.")
+    training_users: int = setting(20_000, "Users sampled into one training set, by hash of the user id.")
+
+    # Gates
+    minimum_overlap: float = setting(0.05, "Least mean share of items kept against the version that serves.")
+    minimum_ndcg: float = setting(0.0, "Least NDCG@10 of the lists on the hour's own events; 0 only reports.")
+    minimum_coverage: float = setting(0.95, "Least share of head users who have a full list.")
+
+    # Spark
+    spark_master: str = setting("local[*]", "Where Spark runs: local[*], or spark://host:port.")
+    spark_driver_memory: str = setting("4g", "Heap of the driver; on local it is the executor too.")
+    spark_shuffle_partitions: int = setting(8, "Partitions of a shuffle.")
+
+    # Serving
+    bind: str = setting("127.0.0.1:8080", "Address of the HTTP server.")
+    workers: int = setting(2, "Processes of gunicorn.")
+    threads: int = setting(8, "Threads a process.")
+    redis_timeout_ms: int = setting(30, "Deadline of one round trip to Redis on a request.")
+    pointer_cache_ms: int = setting(1_000, "How long a process trusts the pointer that it read.")
+    breaker_open_ms: int = setting(1_000, "How long an open breaker waits before it probes Redis again.")
+    placements_file: str = setting("", "TOML of placements; empty takes the one that ships with serving.")
+    cors_origins: str = setting("", "Origins allowed to call from a browser, by comma; empty allows none.")
+    access_log: bool = setting(False, "Whether gunicorn writes a line a request.")
+
+    # Airflow
+    airflow_database_url: str = setting("", "SQLAlchemy URL of Airflow's metadata; empty is SQLite under root.")
+    airflow_port: int = setting(8793, "Port of Airflow's UI and API on loopback.")
+    failure_webhook: str = setting("", "URL that gets a JSON post when an hour failed.")
+
+    # Retention
+    keep_hours: int = setting(48, "Hours of interval partitions and candidate bundles kept.")
+    keep_event_days: int = setting(400, "Days of events kept in the lake.")
+    keep_ranker_bundles: int = setting(14, "Ranker bundles kept.")
+    keep_log_days: int = setting(14, "Days of logs and of Airflow's history kept.")
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Build Settings from HEADRACE_* in `environ`; BadInput names what is wrong and what was meant."""
+    known = {ENV_PREFIX + f.name.upper(): f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(ENV_PREFIX):
+            continue
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:3]
+            raise BadInput(f"setting {name} is unknown; near ones are {', '.join(near)}")
+        values[known[name].name] = _parse(name, text, known[name].default)
+    return Settings(**values)
+
+
+def _parse(name: str, text: str, default: object) -> object:
+    if isinstance(default, bool):
+        if text.lower() not in ("0", "1", "false", "true"):
+            raise BadInput(f"setting {name} is {text!r}; write true or false")
+        return text.lower() in ("1", "true")
+    kind = type(default) if not isinstance(default, Path) else Path
+    try:
+        return kind(text)  # type: ignore[call-arg]
+    except ValueError:
+        raise BadInput(f"setting {name} is {text!r}; it takes a {kind.__name__}, such as {default}") from None
+
+
+def parse_event_weights(text: str) -> dict[str, float]:
+    """Read "view=1,purchase=8"; BadInput names the pair that is wrong."""
+    weights = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        name, _, weight = pair.partition("=")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            raise BadInput(f"event weight {pair!r} is no name=number pair, such as purchase=8") from None
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Folders under the root."""
+
+    root: Path
+
+    @property
+    def lake(self) -> Path:
+        """Parquet tables."""
+        return self.root / "lake"
+
+    @property
+    def candidates(self) -> Path:
+        """Candidate bundles, one folder an hour."""
+        return self.root / "bundles" / "candidates"
+
+    @property
+    def rankers(self) -> Path:
+        """Ranker bundles, one folder a version."""
+        return self.root / "bundles" / "ranker"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: compiled rankers, the serving process's last list."""
+        return self.root / "cache"
+
+    @property
+    def logs(self) -> Path:
+        """Log files of the local run."""
+        return self.root / "logs"

@@ -1,0 +1,1 @@
+"""Orchestration only; jobs are named as strings."""

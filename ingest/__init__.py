@@ -1,0 +1,1 @@
+"""What comes in: reading, checking and laying down events, users and items."""

@@ -1,0 +1,72 @@
+"""A person as arrays: the bounded state of contracts.user_state, and one request about them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts import lake
+from contracts.features import USER_STATS
+from contracts.user_state import MAX_PROFILE_ITEMS
+
+
+@dataclass(frozen=True, slots=True)
+class OwnItems:
+    """What a user touched, most recent first (ties by item id): parallel arrays of length n <= MAX_PROFILE_ITEMS.
+
+    Instants are epoch seconds; values are scaled by WEIGHT_SCALE.
+    """
+
+    item_ids: tuple[str, ...] = ()
+    event_count: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    purchase_count: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    count_30d: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    first_at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    last_at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    value_scaled: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "OwnItems":
+        """Build from rows with the columns of the table user_items, in any order; bounds and sorts them."""
+        ordered = sorted(rows, key=lambda row: (-row[lake.LAST_AT], row[lake.ITEM_ID]))[:MAX_PROFILE_ITEMS]
+        column = lambda name, kind: np.array([row[name] for row in ordered], kind)  # noqa: E731
+        return cls(
+            item_ids=tuple(row[lake.ITEM_ID] for row in ordered),
+            event_count=column(lake.USER_ITEM_EVENT_COUNT, np.int32),
+            purchase_count=column(lake.USER_ITEM_PURCHASE_COUNT, np.int32),
+            count_30d=column(lake.USER_ITEM_COUNT_30D, np.int32),
+            first_at=column(lake.FIRST_AT, np.int64),
+            last_at=column(lake.LAST_AT, np.int64),
+            value_scaled=column(lake.VALUE_SUM, np.int64),
+        )
+
+
+def unknown_user_stats() -> NDArray[np.float64]:
+    """Statistics of a user of whom nothing is known: all missing."""
+    return np.full(len(USER_STATS), np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to the two stages.
+
+    `user_stats` is float64 in the order of USER_STATS; `as_of_at` is epoch seconds, the instant that ages are
+    counted from; items in `excluded` never appear; `allowed`, when given, is all that may appear.
+    """
+
+    user_id: str
+    as_of_at: int
+    own: OwnItems = field(default_factory=OwnItems)
+    user_stats: NDArray[np.float64] = field(default_factory=unknown_user_stats)
+    excluded: frozenset[str] = frozenset()
+    allowed: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An ordered list for one user: best first, ties by item row."""
+
+    item_ids: tuple[str, ...]
+    scores: NDArray[np.float32]

@@ -1,0 +1,1 @@
+"""The HTTP server: look-ups that never wait for a model."""

@@ -1,0 +1,1 @@
+"""The hour: one command a file, each idempotent for its interval."""
