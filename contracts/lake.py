@@ -19,7 +19,7 @@ ACTIVITY_BAND, RECENCY_BAND, VALUE_BAND, TASTE_CLUSTER = "activity_band", "recen
 LABEL, FEATURES = "label", "features"
 SOURCE_FILE, SOURCE_ROW, REASON, RAW = "source_file", "source_row", "reason", "raw"
 
-USER_ITEM_EVENT_COUNT, USER_ITEM_PURCHASE_COUNT, USER_ITEM_COUNT_30D = "event_count", "purchase_count", "count_30d"
+EVENT_COUNT, PURCHASE_COUNT, COUNT_30D = "event_count", "purchase_count", "count_30d"
 FIRST_AT, LAST_AT, VALUE_SUM = "first_at", "last_at", "value_scaled"
 
 DATE, HOUR, INTERVAL = "date", "hour", "interval"
@@ -85,11 +85,11 @@ USERS = define_table("users", f"{USER_ID} string; {REGION} string; {ATTRIBUTES} 
 
 # Written by the hour. Clean events are compacted to one folder a day, so that a year is 365 reads.
 CLEAN_EVENTS = define_table("clean_events", _EVENT, (DATE,))
-INTERACTIONS = define_table("interactions", f"{USER_ID} string; {ITEM_ID} string; {WEIGHT} bigint")
-USER_ITEMS = define_table(
-    "user_items",
-    f"{USER_ID} string; {ITEM_ID} string; {USER_ITEM_EVENT_COUNT} int; {USER_ITEM_PURCHASE_COUNT} int; "
-    f"{USER_ITEM_COUNT_30D} int; {FIRST_AT} bigint; {LAST_AT} bigint; {VALUE_SUM} bigint",
+# One row a user and item; whatever the two stages know of a pair. `weight_scaled` is decayed to the interval's end.
+INTERACTIONS = define_table(
+    "interactions",
+    f"{USER_ID} string; {ITEM_ID} string; {WEIGHT} bigint; {EVENT_COUNT} int; {PURCHASE_COUNT} int; "
+    f"{COUNT_30D} int; {FIRST_AT} bigint; {LAST_AT} bigint; {VALUE_SUM} bigint",
 )
 HEAD_USERS = define_table("head_users", f"{USER_ID} string; {RANK} int; {ACTIVITY} bigint")
 HEAD_ITEMS = define_table("head_items", f"{ITEM_ID} string; {RANK} int; {ACTIVITY} bigint")

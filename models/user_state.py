@@ -20,6 +20,7 @@ class OwnItems:
     """
 
     item_ids: tuple[str, ...] = ()
+    weight_scaled: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     event_count: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     purchase_count: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     count_30d: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -29,14 +30,18 @@ class OwnItems:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "OwnItems":
-        """Build from rows with the columns of the table user_items, in any order; bounds and sorts them."""
+        """Build from rows with the columns of the table interactions, in any order; bounds and sorts them."""
         ordered = sorted(rows, key=lambda row: (-row[lake.LAST_AT], row[lake.ITEM_ID]))[:MAX_PROFILE_ITEMS]
-        column = lambda name, kind: np.array([row[name] for row in ordered], kind)  # noqa: E731
+
+        def column(name: str, kind: type) -> NDArray[Any]:
+            return np.array([row[name] for row in ordered], kind)
+
         return cls(
             item_ids=tuple(row[lake.ITEM_ID] for row in ordered),
-            event_count=column(lake.USER_ITEM_EVENT_COUNT, np.int32),
-            purchase_count=column(lake.USER_ITEM_PURCHASE_COUNT, np.int32),
-            count_30d=column(lake.USER_ITEM_COUNT_30D, np.int32),
+            weight_scaled=column(lake.WEIGHT, np.int64),
+            event_count=column(lake.EVENT_COUNT, np.int32),
+            purchase_count=column(lake.PURCHASE_COUNT, np.int32),
+            count_30d=column(lake.COUNT_30D, np.int32),
             first_at=column(lake.FIRST_AT, np.int64),
             last_at=column(lake.LAST_AT, np.int64),
             value_scaled=column(lake.VALUE_SUM, np.int64),

@@ -1,0 +1,66 @@
+"""The steps of the hour and of the daily training, and the command line of each.
+
+Airflow and the command line run the same steps; a job is a module of `spark_jobs`, named as a string.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.intervals import Interval, format_instant
+from contracts.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One task: its jobs run one after the other in one process; with `spark`, in one Spark application."""
+
+    name: str
+    jobs: tuple[str, ...]
+    spark: bool
+
+
+HOUR = (
+    Step("clean_events", ("clean_events",), spark=True),
+    Step("build_features", ("build_interactions", "build_features"), spark=True),
+    Step("select_head", ("select_head",), spark=False),
+    Step("train_candidates", ("train_candidates",), spark=True),
+    Step("build_segments", ("build_segments",), spark=False),
+    Step("score_head", ("score_head", "build_popular"), spark=True),
+    Step("check", ("check",), spark=False),
+    Step("publish", ("publish",), spark=False),
+)
+TRAINING = (
+    Step("build_training_set", ("clean_events", "build_training_set"), spark=True),
+    Step("train_ranker", ("train_ranker",), spark=False),
+)
+RETENTION = Step("retention", ("retention",), spark=False)
+
+
+def step_command(step: Step, settings: Settings, start: str, end: str) -> list[str]:
+    """Argument list that runs a step for [start, end); bounds are ISO 8601 text (or Airflow templates of it)."""
+    bounds = ["--interval-start", start, "--interval-end", end, "--root", str(settings.root)]
+    if not step.spark:
+        return [sys.executable, "-m", f"spark_jobs.{step.jobs[0]}", *bounds]
+    return [*spark_submit(settings), str(Path("spark_jobs") / "submit.py"), *step.jobs, *bounds]
+
+
+def spark_submit(settings: Settings) -> list[str]:
+    """The spark-submit of this environment with the settings' master, memory and shuffle partitions."""
+    conf = {
+        "spark.driver.memory": settings.spark_driver_memory,
+        "spark.sql.shuffle.partitions": str(settings.spark_shuffle_partitions),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.sources.partitionOverwriteMode": "dynamic",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+    flags = [part for name, value in conf.items() for part in ("--conf", f"{name}={value}")]
+    return [str(Path(sys.executable).with_name("spark-submit")), "--master", settings.spark_master, *flags]
+
+
+def interval_arguments(interval: Interval) -> tuple[str, str]:
+    """The two bounds as `step_command` takes them."""
+    return format_instant(interval.start_at), format_instant(interval.end_at)
