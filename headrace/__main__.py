@@ -1,0 +1,22 @@
+"""`python -m headrace COMMAND`: every command lives in a module of its own."""
+
+import sys
+
+import typer
+
+from contracts.errors import HeadraceError
+
+app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence and exit code 2."""
+    try:
+        app()
+    except HeadraceError as error:
+        print(f"headrace: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
