@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.headrace-ready
+-include .env
+export
 
 help: ## This page
 	@echo "Headrace. Usage: make TARGET"

@@ -13,6 +13,7 @@ from typing import Any
 from contracts.errors import BadInput
 
 ENV_PREFIX = "HEADRACE_"
+ALS_ENGINES = ("auto", "implicit", "spark")
 
 
 def setting(default: Any, doc: str) -> Any:
@@ -100,7 +101,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:3]
             raise BadInput(f"setting {name} is unknown; near ones are {', '.join(near)}")
         values[known[name].name] = _parse(name, text, known[name].default)
-    return Settings(**values)
+    settings = Settings(**values)
+    _refuse_impossible(settings)
+    return settings
 
 
 def _parse(name: str, text: str, default: object) -> object:
@@ -113,6 +116,22 @@ def _parse(name: str, text: str, default: object) -> object:
         return kind(text)  # type: ignore[call-arg]
     except ValueError:
         raise BadInput(f"setting {name} is {text!r}; it takes a {kind.__name__}, such as {default}") from None
+
+
+def _refuse_impossible(settings: Settings) -> None:
+    shares = ("head_share", "minimum_overlap", "minimum_ndcg", "minimum_coverage")
+    zero_is_fine = {*shares, "als_regularization", "pointer_cache_ms", "breaker_open_ms"}
+    for f in fields(Settings):
+        value, name = getattr(settings, f.name), ENV_PREFIX + f.name.upper()
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            low_enough = f.name not in shares or value <= 1
+            high_enough = value > 0 or (value == 0 and f.name in zero_is_fine)
+            if not (low_enough and high_enough):
+                bound = "a share from 0 to 1" if f.name in shares else "a number above zero"
+                raise BadInput(f"setting {name} is {value}; it takes {bound}, such as {f.default}")
+    if settings.als_engine not in ALS_ENGINES:
+        raise BadInput(f"setting HEADRACE_ALS_ENGINE is {settings.als_engine!r}; it takes {', '.join(ALS_ENGINES)}")
+    parse_event_weights(settings.event_weights)
 
 
 def parse_event_weights(text: str) -> dict[str, float]:
