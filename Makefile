@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.headrace-ready
 -include .env
-export
+export $(shell sed -n 's/^\(HEADRACE_[A-Z_]*\)=.*/\1/p' .env 2>/dev/null)
 
 help: ## This page
 	@echo "Headrace. Usage: make TARGET"
