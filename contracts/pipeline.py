@@ -36,6 +36,10 @@ TRAINING = (
 )
 RETENTION = Step("retention", ("retention",), spark=False)
 
+# Airflow's pools and their slots. An hour that is not the last complete one runs in the pool of backfills.
+LIVE_POOL, PUBLISHER_POOL, BACKFILL_POOL = "default_pool", "publisher", "backfill"
+POOL_SLOTS = {LIVE_POOL: 3, PUBLISHER_POOL: 1, BACKFILL_POOL: 1}
+
 
 def step_command(step: Step, settings: Settings, start: str, end: str) -> list[str]:
     """Argument list that runs a step for [start, end); bounds are ISO 8601 text (or Airflow templates of it)."""

@@ -82,6 +82,10 @@ class Settings:
     airflow_database_url: str = setting("", "SQLAlchemy URL of Airflow's metadata; empty is SQLite under root.")
     airflow_port: int = setting(8793, "Port of Airflow's UI and API on loopback.")
     failure_webhook: str = setting("", "URL that gets a JSON post when an hour failed.")
+    schedule_from: str = setting(
+        "", "First hour that the schedule makes up for, such as 2026-01-31T07; empty only looks ahead."
+    )
+    catch_up_hours: int = setting(24, "Missed hours made up for by the schedule after a stall; backfill older ones.")
 
     # Retention
     keep_hours: int = setting(48, "Hours of interval partitions and candidate bundles kept.")
