@@ -5,8 +5,15 @@ import sys
 import typer
 
 from contracts.errors import HeadraceError
+from headrace import import_events
 
 app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
+app.command("import")(import_events.import_command)
+
+
+@app.callback()
+def _commands() -> None:
+    pass  # with a callback, a lone command still goes by its name
 
 
 def main() -> None:
