@@ -1,0 +1,173 @@
+"""Processes that live and die together: whatever way the parent ends, none of them is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from contracts.errors import MissingInput
+
+MARK = "RUN_BY_HEADRACE"  # in the environment of every process of a stack; its value is the stack's root
+PROJECT = Path(__file__).resolve().parents[1]
+STOP_SECONDS, SWEEP_SECONDS, POLL_SECONDS = 15.0, 8.0, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One long-running process, and where its output goes."""
+
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+@dataclass(slots=True)
+class ProcessSet:
+    """The components of one root; leaving the `with` block ends them and all that they started.
+
+    A reaper of its own session waits for this process to end, in whatever way, and sweeps up after it.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+    components: list[Component] = field(default_factory=list)
+    _reaper: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "ProcessSet":
+        command = [sys.executable, "-m", "headrace.processes", str(self.root)]
+        self._reaper = subprocess.Popen(
+            command, stdin=subprocess.PIPE, start_new_session=True, cwd=PROJECT, env=dict(os.environ)
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str]) -> Component:
+        """Start a component in a session of its own, with its output in `<root>/logs/<name>.log`."""
+        log = self.root / "logs" / f"{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=PROJECT,
+                env=self._marked(),
+            )
+        component = Component(name, log, process)
+        self.components.append(component)
+        return component
+
+    def run(self, name: str, command: Sequence[str], *, quiet: bool) -> None:
+        """Run a command to its end, logged or, unless `quiet`, on the terminal; MissingInput when it fails."""
+        if quiet:
+            component = self.start(name, command)
+            component.process.wait()
+            self.components.remove(component)
+            code, seen = component.process.returncode, f"see {component.log}: {last_lines(component.log, 3)}"
+        else:
+            code = subprocess.run(list(command), check=False, cwd=PROJECT, env=self._marked()).returncode
+            seen = "its output is above"
+        if code:
+            raise MissingInput(f"{name} ended with exit code {code}; {seen}")
+
+    def refuse_dead(self) -> None:
+        """Raise MissingInput that names a component that has ended, its exit code and its log."""
+        for component in self.components:
+            code = component.process.poll()
+            if code is not None:
+                raise MissingInput(
+                    f"{component.name} ended by itself with exit code {code}; "
+                    f"see {component.log}: {last_lines(component.log, 3)}"
+                )
+
+    def stop(self) -> None:
+        """End the components, last started first, then everything that they left."""
+        for component in reversed(self.components):
+            if component.process.poll() is None:
+                component.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for component in reversed(self.components):
+            wait_until(component.process, deadline)
+        self.components.clear()
+        if self._reaper is not None:
+            self._reaper.communicate()  # closes its pipe, which is what it waits for
+            self._reaper = None
+
+    def _marked(self) -> dict[str, str]:
+        return {**self.environment, MARK: str(self.root)}
+
+
+def wait_until(process: subprocess.Popen[bytes], deadline: float) -> None:
+    """Wait for a process to end; by force once the deadline (monotonic) has passed."""
+    try:
+        process.wait(max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def last_lines(log: Path, count: int) -> str:
+    """The end of a log on one line."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return " / ".join(lines[-count:]) or "(empty)"
+
+
+def marked(root: Path) -> list[psutil.Process]:
+    """Every process of this user that a stack of `root` started, however deep."""
+    return [process for process in psutil.process_iter() if _mark_of(process) == str(root)]
+
+
+def sweep(root: Path) -> int:
+    """End what a stack of `root` left, politely and then by force; returns how many there were."""
+    found = {process.pid for process in marked(root)}
+    for process in marked(root):
+        _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while left := marked(root):
+        found |= {process.pid for process in left}
+        if time.monotonic() > deadline:
+            for process in left:
+                _signal(process, signal.SIGKILL)
+        time.sleep(POLL_SECONDS)
+    return len(found)
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def main() -> None:
+    """Wait for the parent to end, then sweep up after it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    sweep(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
