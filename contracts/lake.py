@@ -22,6 +22,9 @@ SOURCE_FILE, SOURCE_ROW, REASON, RAW = "source_file", "source_row", "reason", "r
 EVENT_COUNT, PURCHASE_COUNT, COUNT_30D = "event_count", "purchase_count", "count_30d"
 FIRST_AT, LAST_AT, VALUE_SUM = "first_at", "last_at", "value_scaled"
 
+# Event types that mean something to a feature; any other name is weighed by the settings alone.
+PURCHASE = "purchase"
+
 DATE, HOUR, INTERVAL = "date", "hour", "interval"
 
 

@@ -52,7 +52,9 @@ def step_command(step: Step, settings: Settings, start: str, end: str) -> list[s
 def spark_submit(settings: Settings) -> list[str]:
     """The spark-submit of this environment with the settings' master, memory and shuffle partitions."""
     flags = [part for name, value in spark_conf(settings).items() for part in ("--conf", f"{name}={value}")]
-    return [str(Path(sys.executable).with_name("spark-submit")), "--master", settings.spark_master, *flags]
+    # spark-submit looks for PySpark with the python3 of the path, unless told otherwise by this variable alone
+    spark_submit_here = ["env", f"PYSPARK_PYTHON={sys.executable}", str(Path(sys.executable).with_name("spark-submit"))]
+    return [*spark_submit_here, "--master", settings.spark_master, *flags]
 
 
 def spark_conf(settings: Settings) -> dict[str, str]:
@@ -67,6 +69,7 @@ def spark_conf(settings: Settings) -> dict[str, str]:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.pyspark.python": sys.executable,
+        "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1",

@@ -53,9 +53,7 @@ def check_java() -> None:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     if java is None:
-        raise MissingInput(
-            f"Spark needs Java and found none {f'under JAVA_HOME={home}' if home else 'on PATH'}; {cure}"
-        )
+        raise MissingInput(f"Spark needs Java and found none in {home or 'PATH'}; {cure}")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(?:1\.)?(\d+)', said)
     if version is None or int(version[1]) < LEAST_JAVA:

@@ -1,4 +1,4 @@
-"""Run several jobs of one interval in one Spark application: submit.py JOB... --interval-start ... --interval-end ..."""
+"""Run several jobs of one interval in one Spark application: submit.py JOB... and the options of any job."""
 
 import difflib
 import importlib
