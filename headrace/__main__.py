@@ -5,10 +5,11 @@ import sys
 import typer
 
 from contracts.errors import HeadraceError
-from headrace import import_events
+from headrace import import_events, simulate
 
 app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
 app.command("import")(import_events.import_command)
+app.command("simulate")(simulate.simulate_command)
 
 
 @app.callback()

@@ -67,8 +67,24 @@ def lay_rows(rows: pa.Table, lake: Path, scratch: Path) -> Laid:
     starts = np.flatnonzero(np.r_[len(hours) > 0, hours[1:] != hours[:-1]])
     laid = Laid(duplicates=rows.num_rows - unique.num_rows)
     for start, end in zip(starts, np.r_[starts[1:], len(hours)], strict=True):
-        laid += _lay_hour(unique.slice(start, end - start), partition_of(int(hours[start]), lake), scratch)
+        laid += lay_hour(unique.slice(start, end - start), partition_of(int(hours[start]), lake), scratch)
     return laid
+
+
+def lay_hour(fresh: pa.Table, folder: Path, scratch: Path) -> Laid:
+    """Lay rows of one hour, sorted and with no id twice, into its partition."""
+    merged, known = fresh, 0
+    if folder.exists():
+        held = pa.concat_tables(pq.ParquetFile(file).read() for file in sorted(folder.glob("*.parquet")))
+        is_known = pc.is_in(fresh[EVENT_ID], value_set=held[EVENT_ID].combine_chunks())
+        new = fresh.filter(pc.invert(is_known))
+        if not new.num_rows:
+            return Laid(duplicates=fresh.num_rows)
+        known = fresh.num_rows - new.num_rows
+        merged = pa.concat_tables([held.cast(EVENTS_SCHEMA), new]).sort_by(_SORT)
+    name, data = encode_file(merged)
+    replace_folder(folder, {name: data}, scratch)
+    return Laid(fresh.num_rows - known, known, 1)
 
 
 def partition_of(hour: int, lake: Path) -> Path:
@@ -84,21 +100,6 @@ def _portions(stage: Stage, of: date) -> Iterator[pa.Table]:
     for hour in range(24):
         kept = (rows.filter(pa.array(_hours(rows) % 24 == hour)) for rows in stage.pieces(of))
         yield pa.concat_tables(kept)
-
-
-def _lay_hour(fresh: pa.Table, folder: Path, scratch: Path) -> Laid:
-    merged, known = fresh, 0
-    if folder.exists():
-        held = pa.concat_tables(pq.ParquetFile(file).read() for file in sorted(folder.glob("*.parquet")))
-        is_known = pc.is_in(fresh[EVENT_ID], value_set=held[EVENT_ID].combine_chunks())
-        new = fresh.filter(pc.invert(is_known))
-        if not new.num_rows:
-            return Laid(duplicates=fresh.num_rows)
-        known = fresh.num_rows - new.num_rows
-        merged = pa.concat_tables([held.cast(EVENTS_SCHEMA), new]).sort_by(_SORT)
-    name, data = encode_file(merged)
-    replace_folder(folder, {name: data}, scratch)
-    return Laid(fresh.num_rows - known, known, 1)
 
 
 def _first_of_each(rows: pa.Table) -> pa.Table:
