@@ -20,7 +20,7 @@ java_17() { local v; v=$("${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed
 
 need "CPython 3.11" python3.11 "$PYTHON" -c 'import sys; raise SystemExit(sys.version_info[:2] != (3, 11))'
 need "the venv module of CPython 3.11" python3.11-venv "$PYTHON" -c 'import ensurepip, venv'
-need "a Java runtime, 17 or newer," openjdk-17-jre-headless java_17
+need "a Java runtime (17 or newer)" openjdk-17-jre-headless java_17
 need "libgomp (OpenMP, used by LightGBM)" libgomp1 "$PYTHON" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")'
 
 [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
