@@ -1,0 +1,125 @@
+"""Which list answers: the person's own, popular near them, popular overall, the last one known; never none of them."""
+
+import json
+import logging
+from dataclasses import dataclass
+
+from contracts.answers import SOURCE_FALLBACK, SOURCE_HEAD, SOURCE_POPULAR, SOURCE_SIMILAR
+from contracts.errors import CorruptData, HeadraceError, MissingInput
+from contracts.lake import BY_CATEGORY, BY_REGION, BY_SEGMENT, REGION, SEGMENT
+from contracts.redis_layout import similar_key
+from serving.asks import ListAsk, PersonAsk, SimilarAsk
+from serving.list_store import UNPUBLISHED, ListStore, PersonRecord, Pin, trouble_of
+from serving.placements import LIST
+from serving.popular_shelf import OVERALL_NAME, Name, PopularShelf
+from serving.stored_answer import StoredAnswer, cut, retell
+
+logger = logging.getLogger(__name__)
+
+NO_OWN_LIST = "no list of their own is stored for this person"
+NOT_OWN_HERE = "this place does not use a person's own list"
+NO_SIMILAR = "no similar items are stored for this item"
+NO_SUCH_LIST = "no list is stored for what was asked"
+ASKED_FOR = "as asked"
+WHAT = {
+    BY_SEGMENT: "popular in the segment",
+    BY_REGION: "popular in the region",
+    BY_CATEGORY: "popular in the category",
+}
+WHAT_OVERALL = "popular overall"
+WHAT_LAST_KNOWN = "the last popular list that this server knows"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out: bytes, where they came from, since when (epoch seconds)."""
+
+    body: bytes
+    source: str
+    generated_epoch: float
+
+
+class Ladder:
+    """Rungs in a stated order; each answer names the rung it came from."""
+
+    def __init__(self, store: ListStore, shelf: PopularShelf) -> None:
+        self._store = store
+        self._shelf = shelf
+
+    def recommend(self, ask: PersonAsk, record: PersonRecord, deadline: float) -> Answer:
+        """Own list, segment, region, overall, last known; MissingInput when nothing was ever known."""
+        pin, placement = record.pin, ask.placement
+        if pin is None or record.trouble:
+            return self._last_known(record.trouble or UNPUBLISHED, _by_region(ask.region), ask.limit)
+        may_be_own = SOURCE_HEAD in placement.sources and LIST in placement.fields
+        if may_be_own and record.stored is not None:
+            try:
+                return Answer(cut(record.stored, ask.limit), SOURCE_HEAD, pin.generated_epoch)
+            except CorruptData as error:
+                logger.error("list_corrupt version=%s: %s", pin.version, error)
+        why = NO_OWN_LIST if may_be_own else NOT_OWN_HERE
+        return self._popular(pin, _names_for(ask, record), why, ask.limit, deadline)
+
+    def similar(self, ask: SimilarAsk, deadline: float) -> Answer:
+        """Similar items, popular overall, last known; MissingInput when nothing was ever known."""
+        record = self._store.nobody(deadline)
+        if record.pin is None:
+            return self._last_known(record.trouble, OVERALL_NAME, ask.limit)
+        try:
+            raw = self._store.values([similar_key(record.pin.version, ask.item_id)], deadline)[0]
+            if raw is not None:
+                return Answer(cut(raw, ask.limit), SOURCE_SIMILAR, record.pin.generated_epoch)
+        except HeadraceError as error:
+            return self._last_known(trouble_of(error), OVERALL_NAME, ask.limit)
+        return self._popular(record.pin, (OVERALL_NAME,), NO_SIMILAR, ask.limit, deadline)
+
+    def popular(self, ask: ListAsk, deadline: float) -> Answer:
+        """The list asked for, popular overall, last known; MissingInput when nothing was ever known."""
+        record = self._store.nobody(deadline)
+        if record.pin is None:
+            return self._last_known(record.trouble, ask.name, ask.limit)
+        names = (ask.name,) if ask.name == OVERALL_NAME else (ask.name, OVERALL_NAME)
+        return self._popular(record.pin, names, ASKED_FOR, ask.limit, deadline)
+
+    def _popular(self, pin: Pin, names: tuple[Name, ...], why: str, limit: int, deadline: float) -> Answer:
+        try:
+            for name in names:
+                found = self._shelf.find(pin, name, deadline)
+                if found is not None:
+                    is_other = why == ASKED_FOR and name != names[0]
+                    reason = f"{NO_SUCH_LIST if is_other else why}; {WHAT.get(name[0], WHAT_OVERALL)}"
+                    return _told(found, SOURCE_POPULAR, reason, limit)
+        except HeadraceError as error:
+            return self._last_known(trouble_of(error), names[0], limit)
+        return self._last_known(UNPUBLISHED, names[0], limit)
+
+    def _last_known(self, trouble: str, name: Name, limit: int) -> Answer:
+        found = self._shelf.last_known(name)
+        if found is None:
+            raise MissingInput(f"{trouble}, and this server knows no earlier list; publish an hour, or start Redis")
+        return _told(found, SOURCE_FALLBACK, f"{trouble}; {WHAT_LAST_KNOWN}", limit)
+
+
+def _told(found: StoredAnswer, source: str, reason: str, limit: int) -> Answer:
+    return Answer(retell(found, source, reason, limit), source, found.generated_epoch)
+
+
+def _by_region(region: str) -> Name:
+    return (BY_REGION, region) if region else OVERALL_NAME
+
+
+def _names_for(ask: PersonAsk, record: PersonRecord) -> tuple[Name, ...]:
+    known = _known_of(record, ask.placement.fields)
+    region = ask.region or known.get(REGION, "")
+    segment = known.get(SEGMENT, "")
+    named = ((BY_SEGMENT, segment), (BY_REGION, region))
+    return (*(name for name in named if name[1]), OVERALL_NAME)
+
+
+def _known_of(record: PersonRecord, permitted: frozenset[str]) -> dict[str, str]:
+    try:
+        profile = json.loads(record.profile) if record.profile else {}
+        return {field: str(profile[field]) for field in permitted if profile.get(field)}
+    except (ValueError, AttributeError) as error:
+        logger.error("profile_corrupt %r: %s", record.profile, error)
+        return {}

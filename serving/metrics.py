@@ -1,0 +1,79 @@
+"""What Prometheus reads: requests by route, source and status, failures of Redis, the breaker, the lists' age.
+
+Children are bound once; with PROMETHEUS_MULTIPROC_DIR set before the import, all processes are one target.
+"""
+
+import os
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from serving.redis_connection import FAILURE_KINDS
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.5, 1.0, 5.0)
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+NO_SOURCE = "none"
+Observe = Callable[[float], None]
+
+
+class Metrics:
+    """All series of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        labels = ("route", "source", "status")
+        self._requests = Counter("headrace_requests", "Requests answered.", labels, registry=self._registry)
+        self._seconds = Histogram(
+            "headrace_request_seconds", "Time to answer.", labels, registry=self._registry, buckets=BUCKETS
+        )
+        failures = Counter("headrace_redis_failures", "Reads not answered.", ("kind",), registry=self._registry)
+        self._failures = {kind: failures.labels(kind) for kind in FAILURE_KINDS}
+        self._breaker = Gauge(
+            "headrace_breaker_open",
+            "Processes that do not ask Redis now.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._age = Gauge(
+            "headrace_list_age_seconds",
+            "Age of the serving version.",
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._bound: dict[tuple[str, str, int], Observe] = {}
+
+    def observer(self, route: str, source: str, status: int) -> Observe:
+        """Function that counts one request and the seconds it took; bound once."""
+        key = (route, source, status)
+        if key not in self._bound:
+            labels = (route, source, str(status))
+            self._bound[key] = _both(self._requests.labels(*labels), self._seconds.labels(*labels))
+        return self._bound[key]
+
+    def redis_failed(self, kind: str) -> None:
+        """Count a read that Redis did not answer."""
+        self._failures[kind].inc()
+
+    def set_gauges(self, *, breaker_open: bool, list_age_seconds: float) -> None:
+        """State as of now."""
+        self._breaker.set(float(breaker_open))
+        self._age.set(list_age_seconds)
+
+    def exposition(self) -> bytes:
+        """Text of all series, of all processes when they share a directory."""
+        if MULTIPROCESS_DIR not in os.environ:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
+
+
+def _both(count: Counter, seconds: Histogram) -> Observe:
+    inc, observe = count.inc, seconds.observe
+
+    def both(elapsed: float) -> None:
+        inc()
+        observe(elapsed)
+
+    return both

@@ -1,0 +1,128 @@
+"""One stream to one Redis server; every operation ends by the deadline that it is given, or the stream is closed."""
+
+import contextlib
+import socket
+import time
+from typing import Any
+
+import hiredis
+
+from contracts.errors import StoreUnavailable
+from serving.redis_endpoint import Endpoint, tls_context
+
+DEADLINE, CONNECTION, REFUSED, OPEN = "deadline", "connection", "refused", "open"
+FAILURE_KINDS = (DEADLINE, CONNECTION, REFUSED, OPEN)
+RECEIVE_BYTES = 65_536
+
+
+class RedisFailure(StoreUnavailable):
+    """Redis did not give an answer; `kind` is one of FAILURE_KINDS."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Redirected(Exception):
+    """A node of a cluster named another: MOVED or ASK, with its address."""
+
+    def __init__(self, how: str, address: str) -> None:
+        super().__init__(f"{how} to {address}")
+        self.how, self.address = how, address
+
+
+def pack(*parts: bytes) -> bytes:
+    """One command as Redis reads it."""
+    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+
+
+class Connection:
+    """A connected, authenticated stream for one thread at a time. Deadlines are instants of time.monotonic()."""
+
+    def __init__(self, endpoint: Endpoint, address: Any, deadline: float) -> None:
+        self._endpoint = endpoint
+        self._reader = hiredis.Reader()
+        self._socket = self._dial(address, deadline)
+        greeting = _greeting(endpoint)
+        if greeting:
+            self.ask(b"".join(greeting), deadline, replies=len(greeting))
+
+    def ask(self, command: bytes, deadline: float, *, replies: int = 1) -> Any:
+        """Send packed commands and give the last reply; RedisFailure or Redirected, and then the stream is closed."""
+        try:
+            self._arm(deadline)
+            self._socket.sendall(command)
+            reply = self._receive(deadline)
+            for _ in range(replies - 1):
+                reply = self._receive(deadline)
+        except TimeoutError:
+            self.close()
+            raise RedisFailure(DEADLINE, f"Redis at {self._endpoint} did not answer by the deadline") from None
+        except (OSError, hiredis.ProtocolError) as error:
+            self.close()
+            raise RedisFailure(CONNECTION, f"Redis at {self._endpoint} broke off: {error}") from error
+        return reply
+
+    def close(self) -> None:
+        """Close the stream; once is enough, twice does no harm."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def _dial(self, address: Any, deadline: float) -> socket.socket:
+        endpoint = self._endpoint
+        stream = socket.socket(socket.AF_UNIX if endpoint.unix_path else address[0], socket.SOCK_STREAM)
+        try:
+            stream.settimeout(_left(deadline))
+            stream.connect(endpoint.unix_path or address[1])
+            if not endpoint.unix_path:
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if endpoint.tls:
+                stream.settimeout(_left(deadline))
+                context = tls_context(endpoint.tls_authorities, endpoint.tls_verified)
+                return context.wrap_socket(stream, server_hostname=endpoint.host)
+        except OSError as error:
+            stream.close()
+            kind = DEADLINE if isinstance(error, TimeoutError) else CONNECTION
+            raise RedisFailure(kind, f"Redis at {endpoint} cannot be reached: {error}; is it running?") from error
+        return stream
+
+    def _arm(self, deadline: float) -> None:
+        self._socket.settimeout(_left(deadline))
+
+    def _receive(self, deadline: float) -> Any:
+        reply = self._reader.gets()
+        while reply is False:
+            data = self._socket.recv(RECEIVE_BYTES)
+            if not data:
+                raise ConnectionResetError("it closed the stream")
+            self._reader.feed(data)
+            reply = self._reader.gets()
+            if reply is False:
+                self._arm(deadline)
+        if isinstance(reply, hiredis.ReplyError):
+            self._raise_reply(str(reply))
+        return reply
+
+    def _raise_reply(self, text: str) -> None:
+        word, _, rest = text.partition(" ")
+        if word in ("MOVED", "ASK"):
+            raise Redirected(word, rest.split()[-1])
+        self.close()
+        raise RedisFailure(REFUSED, f"Redis at {self._endpoint} refused: {text}")
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the deadline has passed")
+    return left
+
+
+def _greeting(endpoint: Endpoint) -> list[bytes]:
+    commands = []
+    if endpoint.password:
+        names = [endpoint.username.encode()] if endpoint.username else []
+        commands.append(pack(b"AUTH", *names, endpoint.password.encode()))
+    if endpoint.database:
+        commands.append(pack(b"SELECT", b"%d" % endpoint.database))
+    return commands
