@@ -4,7 +4,8 @@ from contracts.features import ITEM_STATS_TABLE, USER_STATS_TABLE
 from contracts.lake import INTERACTIONS, ITEMS
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.item_stats import item_stats
-from spark_jobs.partitions import JobNote, input_digests, read_interval, read_snapshot, save_frame
+from spark_jobs.outputs import JobNote, input_digests
+from spark_jobs.partitions import read_interval, read_snapshot, save_frame
 from spark_jobs.user_stats import user_stats
 from spark_jobs.window import read_window, window_digest
 

@@ -22,7 +22,8 @@ from contracts.lake import (
 )
 from contracts.settings import Settings, parse_event_weights
 from spark_jobs.context import JobContext, Stopwatch, run_alone
-from spark_jobs.partitions import JobNote, save_frame
+from spark_jobs.outputs import JobNote
+from spark_jobs.partitions import save_frame
 from spark_jobs.window import DAY_SECONDS, instant, read_window, window_digest
 
 JOB = "build_interactions"

@@ -28,7 +28,8 @@ from contracts.lake import (
 )
 from contracts.manifest import FILE_NAME, Manifest, digest_file, digest_of
 from spark_jobs.context import JobContext, Stopwatch, run_alone
-from spark_jobs.partitions import read_folder, swap_folder
+from spark_jobs.outputs import swap_folder
+from spark_jobs.partitions import read_folder
 from spark_jobs.window import last_day
 
 logger = logging.getLogger(__name__)

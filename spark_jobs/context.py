@@ -27,13 +27,15 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 class JobContext:
     """One run of one job: it reads named partitions and overwrites its own, nothing else.
 
-    `cold` keeps a fit from starting at the factors of the hour before; backfills are cold.
+    `cold` keeps a fit from starting at the factors of the hour before; backfills are cold. With `scratch`, the
+    interval's tables and bundle lie in that folder and not in the lake: so the training looks at the past.
     """
 
     interval: Interval
     settings: Settings
     spark: "SparkSession | None" = None
     cold: bool = False
+    scratch: Path | None = None
 
     @property
     def layout(self) -> Layout:
@@ -42,8 +44,18 @@ class JobContext:
 
     @property
     def lake(self) -> Path:
-        """Folder of the tables."""
+        """Folder of the lake: what was imported, and clean events."""
         return self.layout.lake
+
+    @property
+    def tables(self) -> Path:
+        """Folder of the tables that are partitioned by interval."""
+        return self.scratch or self.layout.lake
+
+    @property
+    def candidate_bundle(self) -> Path:
+        """Folder of this interval's candidate bundle."""
+        return (self.scratch or self.layout.candidates) / self.key
 
     @property
     def key(self) -> str:
