@@ -5,11 +5,13 @@ import sys
 import typer
 
 from contracts.errors import HeadraceError
-from headrace import import_events, simulate
+from headrace import demo, import_events, serve, simulate
 
 app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
+app.command("demo")(demo.demo_command)
 app.command("import")(import_events.import_command)
 app.command("simulate")(simulate.simulate_command)
+app.command("serve")(serve.serve_command)
 
 
 @app.callback()

@@ -70,6 +70,10 @@ class ProcessSet:
         self.components.append(component)
         return component
 
+    def adopt(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        """Watch and end a process that someone else started."""
+        self.components.append(Component(name, log, process))
+
     def run(self, name: str, command: Sequence[str], *, quiet: bool) -> None:
         """Run a command to its end, logged or, unless `quiet`, on the terminal; MissingInput when it fails."""
         if quiet:

@@ -1,0 +1,167 @@
+"""The stages of the demo, in order, and what it says when it is ready."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, urlsplit
+
+import httpx
+from rich.console import Console
+
+from contracts.errors import MissingInput
+from contracts.intervals import KEY_FORMAT, Interval
+from contracts.settings import Layout, Settings
+from headrace import demo_data, embedded_redis
+from headrace.airflow_api import AirflowApi
+from headrace.airflow_home import ADMIN, VIEWER, AirflowHome, airflow_environment, prepare_home
+from headrace.airflow_stack import DAGS, await_airflow, start_airflow
+from headrace.demo_lock import hold_lock
+from headrace.ports import LOOPBACK, Port, is_free, refuse_taken, split_bind
+from headrace.processes import MARK, ProcessSet, sweep
+from headrace.run_progress import RunFollower
+
+HOURLY, TRAINING = "hourly_recommendations", "daily_training"
+APPEARS_SECONDS, READY_SECONDS, POLL_SECONDS = 90.0, 60.0, 0.5
+REDIS_SETTING = "HEADRACE_REDIS_URL"
+
+
+@dataclass(slots=True)
+class Demo:
+    """One demo of one root (absolute); `ready` once lists are being served."""
+
+    settings: Settings
+    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+    ready: bool = False
+
+    def run(self, *, once: bool) -> None:
+        """Check, start, import, train, run one hour, serve; ends on Ctrl-C, or when a component dies."""
+        settings, started = self.settings, time.monotonic()
+        with hold_lock(settings.root, {"lists": self.url, "Airflow": f"http://{LOOPBACK}:{settings.airflow_port}"}):
+            if left := sweep(settings.root):
+                self.say(f"ended {left} processes that an earlier demo left behind")
+            self._check()
+            home = prepare_home(settings)
+            environment = airflow_environment(settings, home, os.environ)
+            environment |= {REDIS_SETTING: settings.redis_url, "HEADRACE_BIND": settings.bind}
+            with ProcessSet(settings.root, environment) as processes:
+                self._start(processes)
+                self._import(processes)
+                hour = self._recommend(processes, await_airflow(processes, home))
+                self._await_served(processes)
+                self._announce(home, hour, seconds=time.monotonic() - started)
+                self._stay(processes, once=once)
+
+    @property
+    def url(self) -> str:
+        """Where lists are looked up."""
+        host, port = split_bind(self.settings.bind)
+        return f"http://{LOOPBACK if host in ('0.0.0.0', '::') else host}:{port}"
+
+    @property
+    def redis_port(self) -> int | None:
+        """Port of the server that the demo starts; None when the settings name one that runs."""
+        parts = urlsplit(self.settings.redis_url)
+        port = parts.port or 6379
+        ours = parts.scheme == "redis" and parts.hostname in (LOOPBACK, "localhost")
+        return port if ours and (REDIS_SETTING not in os.environ or is_free(LOOPBACK, port)) else None
+
+    def say(self, text: str) -> None:
+        """Tell one step."""
+        self.console.print(text)
+
+    def _check(self) -> None:
+        from spark_jobs.session import check_java
+
+        check_java()
+        host, port = split_bind(self.settings.bind)
+        ports = [
+            Port(host, port, "the HTTP server", "HEADRACE_BIND"),
+            Port(LOOPBACK, self.settings.airflow_port, "Airflow", "HEADRACE_AIRFLOW_PORT"),
+        ]
+        if self.redis_port:
+            ports.append(Port(LOOPBACK, self.redis_port, "Redis", REDIS_SETTING))
+        refuse_taken(ports)
+
+    def _start(self, processes: ProcessSet) -> None:
+        if port := self.redis_port:
+            os.environ[MARK] = str(self.settings.root)  # what this process starts from here on is swept with it
+            server = embedded_redis.start(self.settings.root / "redis", port)
+            processes.adopt("redis", server.process, self.settings.root / "redis" / embedded_redis.LOG_FILE)
+            self.say(f"Redis listens at {server.url}")
+        processes.start("serve", [sys.executable, "-m", "headrace", "serve"])
+        with self.console.status("starting Airflow"):
+            start_airflow(processes)
+
+    def _import(self, processes: ProcessSet) -> None:
+        root = self.settings.root
+        if demo_data.needs_import(root):
+            self.say("importing 1.47 million purchases, shifted in time to end at this hour")
+            unfinished = root / demo_data.UNFINISHED
+            unfinished.touch()
+            processes.run("import", [sys.executable, "-m", "headrace", *demo_data.SAMPLE_IMPORT], quiet=False)
+            unfinished.unlink()
+        demo_data.refuse_stale(Layout(root).lake, datetime.now(UTC))
+        self.say(f"the lake has events until {demo_data.events_until(Layout(root).lake):%Y-%m-%d %H:%M} UTC")
+
+    def _recommend(self, processes: ProcessSet, api: AirflowApi) -> Interval:
+        follower = RunFollower(api, self.console, Layout(self.settings.root).logs / "airflow", processes.refuse_dead)
+        start_at = demo_data.training_start(datetime.now(UTC))
+        if not demo_data.has_ranker(self.settings.root, start_at + timedelta(days=1)):
+            self.say(f"training the ranker ({TRAINING}, on what was known a day ago)")
+            api.unpause(TRAINING)
+            follower.follow(TRAINING, api.trigger(TRAINING, {"start": start_at.strftime(KEY_FORMAT)}))
+        for dag_id in DAGS:
+            api.unpause(dag_id)
+        hour = demo_data.last_complete_hour(datetime.now(UTC))
+        self.say(f"recommending for the hour {hour.key} ({HOURLY})")
+        follower.follow(HOURLY, self._run_of_hour(api, hour))
+        return hour
+
+    def _run_of_hour(self, api: AirflowApi, hour: Interval) -> str:
+        """The scheduled run of an hour, or a manual one when the schedule makes none or it failed."""
+        deadline = time.monotonic() + APPEARS_SECONDS
+        while time.monotonic() < deadline:
+            run = api.run_of(HOURLY, hour)
+            if run is not None and run["state"] != "failed":
+                return str(run["dag_run_id"])
+            if run is not None:
+                break
+            time.sleep(POLL_SECONDS)
+        return api.trigger(HOURLY, {"start": hour.key})
+
+    def _await_served(self, processes: ProcessSet) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not _answers(f"{self.url}/readyz"):
+            processes.refuse_dead()
+            if time.monotonic() > deadline:
+                raise MissingInput(f"{self.url}/readyz is not ready; see {self.settings.root / 'logs' / 'serve.log'}")
+            time.sleep(POLL_SECONDS)
+
+    def _announce(self, home: AirflowHome, hour: Interval, *, seconds: float) -> None:
+        user = demo_data.head_user(Layout(self.settings.root).lake, hour)
+        look_up = f"{self.url}/v1/recommendations/{quote(user, safe='')}?limit=5"
+        answer = httpx.get(look_up)
+        answer.raise_for_status()
+        item = quote(answer.json()["items"][0]["item_id"], safe="")
+        self.ready = True
+        self.say(f"\nHeadrace is ready after {seconds:.0f} s. Try:\n")
+        for url in (look_up, f"{self.url}/v1/items/{item}/similar", f"{self.url}/v1/popular"):
+            self.say(f"  curl -s '{url}'")
+        self.say(f"\nThe first one answers:\n  {answer.text}\n")
+        self.say(f"Airflow is at {home.url}: {ADMIN} / {home.passwords[ADMIN]} may do everything,")
+        self.say(f"  {VIEWER} / {home.passwords[VIEWER]} may look. API pages: {self.url}/docs")
+        self.say("New hours run by themselves. Ctrl-C stops everything.")
+
+    def _stay(self, processes: ProcessSet, *, once: bool) -> None:
+        while not once:
+            processes.refuse_dead()
+            time.sleep(POLL_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2.0).is_success
+    except httpx.HTTPError:
+        return False
