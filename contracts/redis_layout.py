@@ -12,6 +12,7 @@ from contracts.errors import CorruptData
 
 PREFIX = "headrace"
 POINTER = f"{PREFIX}:{{pointer}}"
+FENCE = f"{PREFIX}:{{pointer}}:fence"  # the latest claim of a writer: whoever claimed before it may not flip
 SAFE = "-._~!$'()*+,;=@/ "  # everything else is percent-encoded: braces above all, they would move the slot
 
 

@@ -1,5 +1,6 @@
 """The store of the lists as its writer sees it: the pointer, the fence, and whether there is room."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +13,15 @@ from redis.cluster import RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.retry import Retry
 
-from contracts.errors import BadInput, StaleWriter, StoreRefused, StoreUnavailable
+from contracts.errors import BadInput, CorruptData, StaleWriter, StoreRefused, StoreUnavailable
 from contracts.redis_layout import FENCE, POINTER, Pointer
 from contracts.settings import Settings
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 10
+CLUSTER_RETRIES = 3  # follow a slot that moves
 NO_EVICTION = "noeviction"
 RESERVE_SHARE = 0.05  # of the server's memory, never planned for: clients' buffers, overlays, fragmentation
+logger = logging.getLogger(__name__)
 
 RAISE_FENCE = """
 local fence = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') or 0, tonumber(ARGV[1])) + 1
@@ -76,6 +79,13 @@ class Store:
         raw = self.raw_pointer()
         return Pointer.decode(raw) if raw else None
 
+    def readable_pointer(self) -> Pointer | None:
+        """The version that serves, or None when nothing readable stands there."""
+        try:
+            return self.pointer()
+        except CorruptData:
+            return None
+
     def raise_fence(self, floor: int) -> int:
         """Claim a fence above `floor` and above every fence claimed on this server."""
         return int(self.client.eval(RAISE_FENCE, 1, FENCE, floor))
@@ -108,15 +118,12 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 def _connect(settings: Settings) -> Any:
-    limits = {
-        "socket_timeout": ANSWER_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
-    }
+    limits = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
     try:
         if settings.redis_cluster:
-            return RedisCluster.from_url(settings.redis_url, **limits)
-        return redis.Redis.from_url(settings.redis_url, **limits)
+            retry = Retry(NoBackoff(), CLUSTER_RETRIES)
+            return RedisCluster.from_url(settings.redis_url, retry=retry, **limits)
+        return redis.Redis.from_url(settings.redis_url, retry=Retry(NoBackoff(), 0), **limits)
     except ValueError as error:
         raise BadInput(
             f"HEADRACE_REDIS_URL is {redact(settings.redis_url)!r} ({error}); write redis://, rediss:// or unix://"
@@ -138,6 +145,15 @@ def translated(address: str) -> Iterator[None]:
         ) from error
     except redis.ResponseError as error:
         raise StoreRefused(f"{address} refused a command ({error}); nothing that served was touched") from error
+
+
+@contextmanager
+def put_off(task: str) -> Iterator[None]:
+    """Let work that can wait fail: log it and go on."""
+    try:
+        yield
+    except (redis.RedisError, redis.exceptions.RedisClusterException) as error:
+        logger.warning("event=put_off task=%s until=next_publish (%s)", task, error)
 
 
 def assess(store: Store, needed_bytes: int) -> None:
@@ -165,6 +181,6 @@ def _assess_node(name: str, info: Mapping[str, Any], needed_bytes: int) -> None:
 
 
 def redact(url: str) -> str:
-    """A Redis URL without its user and password."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url
+    """A Redis URL without user, password and options."""
+    scheme, mark, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else "a URL without ://"
