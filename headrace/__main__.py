@@ -5,13 +5,15 @@ import sys
 import typer
 
 from contracts.errors import HeadraceError
-from headrace import demo, import_events, serve, simulate
+from headrace import demo, import_events, serve, simulate, versions
 
 app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
 app.command("demo")(demo.demo_command)
 app.command("import")(import_events.import_command)
 app.command("simulate")(simulate.simulate_command)
 app.command("serve")(serve.serve_command)
+app.command("versions")(versions.versions_command)
+app.command("rollback")(versions.rollback_command)
 
 
 @app.callback()

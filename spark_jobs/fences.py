@@ -14,6 +14,7 @@ from contracts.redis_layout import version_name
 from spark_jobs.redis_store import Store
 
 FENCES, FENCE, VERSION = "fences", "fence", "version"
+FLIP_TRIES = 5  # each is lost to another writer that flipped in between
 CLAIM_JOB, MADE_BY = "claim_fence", "python -m headrace hour"
 
 

@@ -6,13 +6,18 @@ from contracts.errors import GateRefused
 from contracts.lake import INTERVAL, LISTS, POPULAR, SEGMENTS, SIMILAR, Table
 from contracts.manifest import Manifest
 
-CHECKS = "checks"
+CHECKS, PUBLISHES = "checks", "publishes"
 CHECKED: tuple[Table, ...] = (LISTS, POPULAR, SIMILAR, SEGMENTS)
 
 
 def check_folder(lake: Path, interval_key: str) -> Path:
     """Where the outcome of an hour's check lies; it has a manifest only when the hour passed."""
     return lake / CHECKS / f"{INTERVAL}={interval_key}"
+
+
+def publish_folder(lake: Path, interval_key: str) -> Path:
+    """Where the manifest of an hour's latest publish lies."""
+    return lake / PUBLISHES / f"{INTERVAL}={interval_key}"
 
 
 def checked_digests(lake: Path, interval_key: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from contracts.lake import LISTS
 from contracts.manifest import Manifest
 from contracts.redis_layout import Pointer
 from spark_jobs.context import JobContext, Stopwatch
-from spark_jobs.fences import Claim, forget
+from spark_jobs.fences import FLIP_TRIES, Claim, forget
 from spark_jobs.passed_check import require_passed_check
 from spark_jobs.redis_store import Store, assess, put_off
 from spark_jobs.redis_writer import Entry, PackedWriter
@@ -19,7 +19,6 @@ from spark_jobs.version_entries import KINDS, Kind, VersionName, entries_of
 from spark_jobs.version_room import estimate_bytes
 from spark_jobs.version_sweep import remove_version, sweep_versions
 
-FLIP_TRIES = 5
 SAMPLES_PER_KIND = 50
 
 OnStep = Callable[[str], None]

@@ -4,17 +4,15 @@ import functools
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from contracts.lake import INTERVAL
 from contracts.manifest import Manifest
 from spark_jobs.context import JobContext, Stopwatch, argument_parser, log_done, run_all
 from spark_jobs.fences import claim_fence, note_published
-from spark_jobs.passed_check import require_passed_check
+from spark_jobs.passed_check import publish_folder, require_passed_check
 from spark_jobs.publication import OnStep, Publication, is_superseded
 from spark_jobs.redis_store import Store, assess, open_store
 
-JOB, PUBLISHES = "publish", "publishes"
+JOB = "publish"
 SERVED, LEFT_ALONE = "served", "left_alone"
 
 logger = logging.getLogger(__name__)
@@ -44,16 +42,12 @@ def publish(context: JobContext, *, republish: bool = False, on_step: OnStep = l
         "version": publication.claim.version,
         "fence": publication.claim.fence,
         "generated_at": publication.name.generated_at,
+        "seconds": watch.seconds,
     }
     claim = publication.claim
     manifest = Manifest(JOB, publication.tally.users, claim.version, inputs, watch.seconds, figures)
     note_published(context.lake, claim, manifest)
     return _note(context, manifest)
-
-
-def publish_folder(lake: Path, interval_key: str) -> Path:
-    """Where the manifest of an hour's latest publish lies."""
-    return lake / PUBLISHES / f"{INTERVAL}={interval_key}"
 
 
 def _left_alone(store: Store) -> dict[str, float | int | str]:

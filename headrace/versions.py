@@ -1,0 +1,51 @@
+"""`versions` and `rollback`: what serves, what served before, and the way back in a second."""
+
+import os
+from typing import TYPE_CHECKING
+
+from contracts.settings import read_settings
+
+if TYPE_CHECKING:
+    from spark_jobs.versions import VersionRow
+
+COLUMNS = ("version", "role", "generated_at", "users", "keys", "bytes", "users/s", "seconds")
+FIGURES = ("users", "keys", "bytes", "users_per_second", "seconds")
+
+
+def versions_command() -> None:
+    """List the versions: the one that serves, the one before it, and the latest publish of each hour."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from spark_jobs.versions import list_versions
+
+    rows = list_versions(read_settings(os.environ))
+    if not rows:
+        print("nothing was published yet; run an hour: python -m headrace hour 2026-01-31T07")
+        return
+    table = Table(box=None)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in COLUMNS[:3] else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*_cells(row))
+    Console(width=None if os.isatty(1) else 160).print(table)
+
+
+def rollback_command() -> None:
+    """Serve the previous version again; a second rollback returns to where the first began."""
+    from spark_jobs.versions import roll_back
+
+    pointer = roll_back(read_settings(os.environ))
+    print(f"{pointer.version} serves again (fence {pointer.fence}); {pointer.previous} is kept as the previous version")
+    print("the next hour that is published serves as usual; stop its schedule if it must not")
+
+
+def _cells(row: "VersionRow") -> list[str]:
+    figures = [_number(row.figures.get(name)) for name in FIGURES]
+    return [row.version or f"({row.interval})", row.role, row.generated_at, *figures]
+
+
+def _number(value: float | int | str | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else str(value)
