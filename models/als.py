@@ -37,20 +37,18 @@ def fit_implicit(
     from implicit.cpu.als import AlternatingLeastSquares
 
     iterations = parameters.iterations if warm is None else max(1, parameters.iterations // WARM_SHARE)
-    model = AlternatingLeastSquares(
-        factors=parameters.factors,
-        iterations=iterations,
-        regularization=parameters.regularization,
-        random_state=parameters.seed,
-        num_threads=0,
-        use_cg=True,
-        calculate_training_loss=False,
-    )
     confidence = weights.astype(np.float32)
-    if warm is not None:
-        model.item_factors = warm.astype(np.float32).copy()
-        model.user_factors = fold_in(model.item_factors, confidence, parameters.regularization)
     with threadpool_limits(1, "blas"):  # implicit spreads rows over threads itself; BLAS threads under it only fight
+        model = AlternatingLeastSquares(
+            factors=parameters.factors,
+            iterations=iterations,
+            regularization=parameters.regularization,
+            random_state=parameters.seed,
+            num_threads=0,
+        )
+        if warm is not None:
+            model.item_factors = warm.astype(np.float32).copy()
+            model.user_factors = fold_in(model.item_factors, confidence, parameters.regularization)
         model.fit(confidence, show_progress=False)
     return np.asarray(model.item_factors, np.float32)
 
