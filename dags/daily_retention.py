@@ -26,7 +26,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=2),
     on_failure_callback=report_failure,
     params={"start": start_param("day")},
-):
+) as dag:
     step_task(RETENTION, SETTINGS, env={})
     history_task(SETTINGS)
     log_files_task(SETTINGS)

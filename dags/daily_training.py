@@ -30,7 +30,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=8),
     on_failure_callback=report_failure,
     params={"start": start_param("day"), "window_days": window_param(SETTINGS)},
-):
+) as dag:
     task = {step.name: step_task(step, SETTINGS, execution_timeout=TIMEOUT) for step in TRAINING}
 
     task["build_training_set"] >> task["train_ranker"]

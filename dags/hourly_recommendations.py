@@ -42,7 +42,7 @@ with DAG(
         "republish": Param(False, type="boolean", title="Republish", description="Serve this hour even if it is old."),
         "cold": Param(False, type="boolean", title="Cold start", description="Fit the factors from nothing."),
     },
-):
+) as dag:
     task = {step.name: step_task(step, SETTINGS, **EXTRAS.get(step.name, {})) for step in HOUR}
 
     task["clean_events"] >> task["build_features"] >> [task["select_head"], task["train_candidates"]]

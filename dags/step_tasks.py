@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,8 +34,6 @@ END = "{{ run_interval(dag_run, params)[1] }}"
 # An hour made again stands back where the live hour wants the processor.
 NICE = "{{ 'nice -n 10 ' if dag_run.run_type == 'backfill' else '' }}"
 COLD = "{{ '--cold' if dag_run.run_type == 'backfill' or params.cold else '' }}"
-# spark-submit looks for Spark beside this Python.
-SPARK_ENVIRONMENT = {"PYSPARK_PYTHON": sys.executable}
 WINDOW_ENVIRONMENT = {"HEADRACE_WINDOW_DAYS": "{{ params.window_days }}"}
 REPUBLISH = "{{ '--republish' if params.republish else '' }}"
 
@@ -62,7 +59,7 @@ def shared_arguments(settings: Settings, cron: str, *, length: timedelta) -> dic
 def step_task(step: Step, settings: Settings, *, flags: str = "", **arguments: Any) -> BashOperator:
     """The task of one step; `flags` is a template put behind the command."""
     command = shlex.join(step_command(step, settings, START, END))
-    arguments = {"pool": LIVE_POOL, "env": SPARK_ENVIRONMENT | WINDOW_ENVIRONMENT} | arguments
+    arguments = {"pool": LIVE_POOL, "env": WINDOW_ENVIRONMENT} | arguments
     return BashOperator(
         task_id=step.name,
         bash_command=f"exec {NICE}{command} {flags}",

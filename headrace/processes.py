@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from contracts.errors import MissingInput
 
 MARK = "RUN_BY_HEADRACE"  # in the environment of every process of a stack; its value is the stack's root
 PROJECT = Path(__file__).resolve().parents[1]
-STOP_SECONDS, SWEEP_SECONDS, POLL_SECONDS = 15.0, 8.0, 0.1
+STOP_SECONDS, SWEEP_SECONDS, POLL_SECONDS = 10.0, 8.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ class ProcessSet:
                 env=self._marked(),
             )
         component = Component(name, log, process)
-        self.components.append(component)
+        self._announce(component)
         return component
 
     def adopt(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
         """Watch and end a process that someone else started."""
-        self.components.append(Component(name, log, process))
+        self._announce(Component(name, log, process))
 
     def run(self, name: str, command: Sequence[str], *, quiet: bool) -> None:
         """Run a command to its end, logged or, unless `quiet`, on the terminal; MissingInput when it fails."""
@@ -98,17 +98,22 @@ class ProcessSet:
                 )
 
     def stop(self) -> None:
-        """End the components, last started first, then everything that they left."""
+        """End the components one after the other, last started first, then everything that they left."""
         for component in reversed(self.components):
-            if component.process.poll() is None:
-                component.process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for component in reversed(self.components):
-            wait_until(component.process, deadline)
+            component.process.terminate()
+            for command in commands_of(component.process.pid):  # a scheduler waits for its tasks: end them too
+                _signal(command, signal.SIGTERM)
+            wait_until(component.process, time.monotonic() + STOP_SECONDS)
         self.components.clear()
         if self._reaper is not None:
             self._reaper.communicate()  # closes its pipe, which is what it waits for
             self._reaper = None
+
+    def _announce(self, component: Component) -> None:
+        self.components.append(component)
+        if self._reaper is not None and self._reaper.stdin is not None:
+            self._reaper.stdin.write(f"{component.process.pid}\n".encode())
+            self._reaper.stdin.flush()
 
     def _marked(self) -> dict[str, str]:
         return {**self.environment, MARK: str(self.root)}
@@ -129,31 +134,51 @@ def last_lines(log: Path, count: int) -> str:
     return " / ".join(lines[-count:]) or "(empty)"
 
 
-def marked(root: Path) -> list[psutil.Process]:
-    """Every process of this user that a stack of `root` started, however deep."""
-    return [process for process in psutil.process_iter() if _mark_of(process) == str(root)]
+def commands_of(pid: int) -> list[psutil.Process]:
+    """Processes below `pid` that lead a session of their own, such as a task's command."""
+    try:
+        below = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return [process for process in below if _session_of(process) == process.pid]
 
 
-def sweep(root: Path) -> int:
+def members(root: Path, sessions: Collection[int]) -> list[psutil.Process]:
+    """Every process that a stack of `root` started, however deep: by its mark, or by its session.
+
+    Airflow and gunicorn write their titles over their environment, and with it over the mark; they keep the session.
+    """
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and (_session_of(process) in sessions or _mark_of(process) == str(root))
+    ]
+
+
+def sweep(root: Path, sessions: Collection[int] = ()) -> int:
     """End what a stack of `root` left, politely and then by force; returns how many there were."""
-    found = {process.pid for process in marked(root)}
-    for process in marked(root):
-        _signal(process, signal.SIGTERM)
+    found: set[int] = set()
     deadline = time.monotonic() + SWEEP_SECONDS
-    while left := marked(root):
+    while left := members(root, sessions):
+        late = time.monotonic() > deadline
+        for process in left:
+            if late or process.pid not in found:
+                _signal(process, signal.SIGKILL if late else signal.SIGTERM)
         found |= {process.pid for process in left}
-        if time.monotonic() > deadline:
-            for process in left:
-                _signal(process, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
     return len(found)
 
 
+def _session_of(process: psutil.Process) -> int | None:
+    try:
+        return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
+    except (psutil.Error, OSError):
+        return None
+
+
 def _mark_of(process: psutil.Process) -> str | None:
     try:
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return process.environ().get(MARK)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK)
     except (psutil.Error, OSError):
         return None
 
@@ -166,11 +191,11 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 
 def main() -> None:
-    """Wait for the parent to end, then sweep up after it."""
+    """Read the sessions that the parent starts until it ends, then sweep up after it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    sys.stdin.buffer.read()
-    sweep(Path(sys.argv[1]))
+    sessions = {int(line) for line in sys.stdin.buffer}
+    sweep(Path(sys.argv[1]), sessions)
 
 
 if __name__ == "__main__":
