@@ -48,11 +48,12 @@ def write_hour(root: Path, interval_key: str, *, users: Sequence[str] = USERS, i
             for scope, key in ((columns.OVERALL, ""), (columns.TRENDING, ""), (columns.BY_REGION, "north"))
         ],
     )
+    similar = [(item, [other for other in items if other != item]) for item in items]
     write_rows(
         root,
         SIMILAR,
         interval_key,
-        [dict(zip(SIMILAR.column_names, (item, _turned(items, 1), scores), strict=True)) for item in items],
+        [dict(zip(SIMILAR.column_names, (item, ids, scores[1:]), strict=True)) for item, ids in similar],
     )
     known = (*users, "tail-user")
     write_rows(
