@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from contracts.lake import EVENT_ID, EVENTS, OCCURRED_AT
 from ingest.schemas import EVENTS_SCHEMA, encode_file
 from ingest.scratch import replace_folder
-from ingest.staging import Stage, microseconds
+from ingest.staging import Stage, microseconds, runs
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +64,8 @@ def lay_rows(rows: pa.Table, lake: Path, scratch: Path) -> Laid:
     """Lay rows of whole hours into the lake."""
     unique = _first_of_each(rows).sort_by(_SORT).combine_chunks()
     hours = _hours(unique)
-    starts = np.flatnonzero(np.r_[len(hours) > 0, hours[1:] != hours[:-1]])
     laid = Laid(duplicates=rows.num_rows - unique.num_rows)
-    for start, end in zip(starts, np.r_[starts[1:], len(hours)], strict=True):
+    for start, end in runs(hours):
         laid += lay_hour(unique.slice(start, end - start), partition_of(int(hours[start]), lake), scratch)
     return laid
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from contracts.lake import OCCURRED_AT
 from ingest.schemas import EVENTS_SCHEMA
@@ -16,9 +18,15 @@ _EPOCH = date(1970, 1, 1)
 _DAY_MICROSECONDS = 86_400_000_000
 
 
-def microseconds(rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def microseconds(rows: pa.Table) -> NDArray[np.int64]:
     """Event times as int64 microseconds since the epoch."""
     return np.asarray(pc.cast(rows[OCCURRED_AT], pa.int64()))
+
+
+def runs(values: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Bounds of the stretches of equal values."""
+    cuts = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return list(pairwise([0, *cuts.tolist(), len(values)])) if len(values) else []
 
 
 class Stage:
@@ -34,6 +42,8 @@ class Stage:
 
     def add(self, rows: pa.Table) -> None:
         """Take rows of EVENTS_SCHEMA."""
+        if not rows.num_rows:
+            return
         self._held.append(rows)
         self._held_bytes += rows.nbytes
         if self._held_bytes >= self._spill_bytes:
@@ -67,8 +77,7 @@ class Stage:
         days = microseconds(rows) // _DAY_MICROSECONDS
         order = np.argsort(days, kind="stable")
         days = days[order]
-        starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
-        for start, end in zip(starts, np.r_[starts[1:], len(days)], strict=True):
+        for start, end in runs(days):
             self._write(_EPOCH + timedelta(days=int(days[start])), rows.take(order[start:end]))
         self._spill_count += 1
 
