@@ -37,6 +37,7 @@ class ProcessSet:
 
     root: Path
     environment: Mapping[str, str]
+    stop_seconds: float = STOP_SECONDS
     components: list[Component] = field(default_factory=list)
     _reaper: subprocess.Popen[bytes] | None = None
 
@@ -103,7 +104,7 @@ class ProcessSet:
             component.process.terminate()
             for command in commands_of(component.process.pid):  # a scheduler waits for its tasks: end them too
                 _signal(command, signal.SIGTERM)
-            wait_until(component.process, time.monotonic() + STOP_SECONDS)
+            wait_until(component.process, time.monotonic() + self.stop_seconds)
         self.components.clear()
         if self._reaper is not None:
             self._reaper.communicate()  # closes its pipe, which is what it waits for

@@ -1,0 +1,90 @@
+"""Nothing that a stack started outlives it, in whatever way the stack ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from contracts.errors import MissingInput
+from headrace.processes import MARK, ProcessSet, members
+
+WAIT = "print('up', flush=True); time.sleep(600)"
+# A component that starts a grandchild in a session of its own, as Airflow starts a task's command.
+NESTED = f"import subprocess as s, time; s.Popen(['sleep', '600'], start_new_session=True); {WAIT}"
+# A component that overwrites the start of its memory's environment, as setproctitle does.
+TITLED = f"import setproctitle, os, time; os.fork(); setproctitle.setproctitle('x' * 4000); {WAIT}"
+STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAIT}"
+PARENT = """
+import sys, time
+from pathlib import Path
+from headrace.processes import ProcessSet
+with ProcessSet(Path(sys.argv[1]), {}) as processes:
+    for number, code in enumerate(sys.argv[2:]):
+        processes.start(f"part{number}", [sys.executable, "-c", code])
+    time.sleep(600)
+"""
+
+
+def await_up(root: Path, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while sum("up" in log.read_text() for log in root.glob("logs/*.log")) < count:
+        assert time.monotonic() < deadline, "the components did not come up"
+        time.sleep(0.05)
+
+
+def await_gone(pids: set[int]) -> None:
+    deadline = time.monotonic() + 30
+    while left := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
+        assert time.monotonic() < deadline, f"still there: {left}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_parent_that_is_killed_leaves_nothing(number: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", PARENT, str(tmp_path), NESTED, TITLED]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    await_up(tmp_path, 2)
+    below = {process.pid for process in psutil.Process(parent.pid).children(recursive=True)}
+    assert len(below) >= 5  # the reaper, the two components, what each of them started
+    parent.send_signal(number)
+    parent.wait(30)
+    await_gone(below)
+
+
+def test_stopping_ends_components_that_ignore_it_and_what_they_started(tmp_path: Path) -> None:
+    with ProcessSet(tmp_path, dict(os.environ), stop_seconds=0.2) as processes:
+        processes.start("nested", [sys.executable, "-c", NESTED])
+        processes.start("stubborn", [sys.executable, "-c", STUBBORN])
+        await_up(tmp_path, 2)
+        assert len(members(tmp_path, ())) == 3
+    assert members(tmp_path, ()) == []
+
+
+def test_a_component_that_ends_by_itself_is_named_with_its_log(tmp_path: Path) -> None:
+    with ProcessSet(tmp_path, dict(os.environ)) as processes:
+        component = processes.start("airflow-scheduler", [sys.executable, "-c", "import sys; sys.exit('no database')"])
+        component.process.wait(30)
+        with pytest.raises(MissingInput, match=r"airflow-scheduler ended .* code 1; see .*\.log: no database"):
+            processes.refuse_dead()
+
+
+def test_a_command_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
+    with ProcessSet(tmp_path, dict(os.environ)) as processes:
+        processes.run("migrate", [sys.executable, "-c", "pass"], quiet=True)
+        with pytest.raises(MissingInput, match=r"migrate ended with exit code 3; see .*migrate\.log: \(empty\)"):
+            processes.run("migrate", [sys.executable, "-c", "raise SystemExit(3)"], quiet=True)
+
+
+def test_another_roots_processes_are_left_alone(tmp_path: Path) -> None:
+    environment = os.environ | {MARK: str(tmp_path / "other")}
+    with subprocess.Popen(["sleep", "600"], env=environment) as stranger:
+        with ProcessSet(tmp_path, dict(os.environ)) as processes:
+            processes.start("nested", [sys.executable, "-c", NESTED])
+            await_up(tmp_path, 1)
+        assert stranger.poll() is None
+        stranger.kill()
