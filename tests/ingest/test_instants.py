@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.instants import EARLIEST_AT, UNREADABLE, parse_instants, to_microseconds
@@ -20,6 +20,7 @@ def parse(*values: object, kind: pa.DataType | None = None) -> list[int]:
 
 
 @pytest.mark.parametrize("unit", UNITS)
+@settings(deadline=None)
 @given(at=INSTANTS)
 def test_a_count_of_any_unit_is_the_same_instant(unit: str, at: datetime) -> None:
     micros = to_microseconds(at)
@@ -29,11 +30,13 @@ def test_a_count_of_any_unit_is_the_same_instant(unit: str, at: datetime) -> Non
     assert parse(count) == parse(str(count)) == [expected]
 
 
+@settings(deadline=None)
 @given(at=INSTANTS, offset=OFFSETS)
 def test_iso_8601_of_any_offset_is_the_same_instant(at: datetime, offset: timezone) -> None:
     assert parse(at.astimezone(offset).isoformat()) == [to_microseconds(at)]
 
 
+@settings(deadline=None)
 @given(at=INSTANTS)
 def test_decimal_seconds_keep_microseconds(at: datetime) -> None:
     micros = to_microseconds(at)
