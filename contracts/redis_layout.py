@@ -5,6 +5,7 @@ it is one slot of a Redis Cluster and one round trip.
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ PREFIX = "headrace"
 POINTER = f"{PREFIX}:{{pointer}}"
 FENCE = f"{PREFIX}:{{pointer}}:fence"  # the latest claim of a writer: whoever claimed before it may not flip
 SAFE = "-._~!$'()*+,;=@/ "  # everything else is percent-encoded: braces above all, they would move the slot
+_is_safe = re.compile(f"[A-Za-z0-9{re.escape(SAFE)}]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,16 @@ def overlay_key(user_id: str) -> str:
     return f"{PREFIX}:overlay:{{{escape(user_id)}}}"
 
 
+def person_keys(version: str, user_id: str) -> tuple[str, str, str]:
+    """List, overlay and profile key of one person, for one round trip."""
+    tag = escape(user_id)
+    return (
+        f"{PREFIX}:list:{version}:{{{tag}}}",
+        f"{PREFIX}:overlay:{{{tag}}}",
+        f"{PREFIX}:profile:{version}:{{{tag}}}",
+    )
+
+
 def popular_key(version: str, scope: str, key: str) -> str:
     """A popular list; `key` is empty for the scopes overall and trending."""
     return f"{PREFIX}:popular:{version}:{scope}:{escape(key)}"
@@ -73,4 +85,4 @@ def similar_key(version: str, item_id: str) -> str:
 
 def escape(external_id: str) -> str:
     """Percent-encode what must not stand inside a key; injective."""
-    return external_id if external_id.isalnum() and external_id.isascii() else quote(external_id, safe=SAFE)
+    return external_id if _is_safe(external_id) else quote(external_id, safe=SAFE)

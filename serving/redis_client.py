@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from contracts.errors import CorruptData
-from serving.redis_connection import CONNECTION, Connection, Redirected, RedisFailure, pack
+from serving.redis_connection import CONNECTION, Connection, Redirected, RedisFailure
 from serving.redis_endpoint import Endpoint
 
 RESOLVE_SECONDS = 30.0
@@ -125,7 +125,8 @@ class Addresses:
 
 def mget_command(keys: Sequence[str]) -> bytes:
     """A packed MGET; keys of the layout are ASCII."""
-    return pack(b"MGET", *[key.encode("ascii") for key in keys])
+    words = "".join([f"${len(key)}\r\n{key}\r\n" for key in keys])
+    return f"*{len(keys) + 1}\r\n$4\r\nMGET\r\n{words}".encode("ascii")
 
 
 def values_of(reply: Any, count: int) -> list[bytes | None]:
