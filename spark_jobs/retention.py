@@ -1,0 +1,140 @@
+"""Remove what the settings no longer keep, so that the disk stays bounded; what serves or may serve again stays."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from contracts.errors import BadInput
+from contracts.intervals import Interval
+from contracts.lake import CLEAN_EVENTS, DATE, EVENTS, INTERVAL, REJECTS, TRAINING_SET
+from contracts.manifest import FILE_NAME
+from models.bundle import MANIFEST_FILE
+from spark_jobs.context import JobContext, Stopwatch, run_alone
+from spark_jobs.fences import claims
+from spark_jobs.passed_check import publish_folder
+
+JOB = "retention"
+UNFINISHED = timedelta(hours=6)  # an hour made again may be older than all that is kept; let it end in peace
+LABEL_WINDOWS = 3  # training sets kept: those of the last ranker, of its gate, and of the one before
+logger = logging.getLogger(__name__)
+
+
+def run(context: JobContext) -> None:
+    """Remove what is too old as of the interval's end; running it twice removes nothing more."""
+    watch, removed_bytes, removed = Stopwatch(), 0, 0
+    for path in doomed(context):
+        removed_bytes += _size(path)
+        removed += 1
+        _remove(path)
+    logger.info(
+        "event=job_done job=%s interval=%s removed=%d bytes=%d seconds=%.3f",
+        *(JOB, context.key, removed, removed_bytes, watch.seconds),
+    )
+
+
+def doomed(context: JobContext) -> Iterator[Path]:
+    """Every folder and file that is too old as of the interval's end."""
+    yield from _intervals(context)
+    yield from _event_days(context)
+    yield from _rankers(context)
+    yield from _leftovers(context)
+    yield from _old_files(context)
+
+
+def kept_intervals(context: JobContext) -> set[str]:
+    """Hours that stay however old: those of versions whose keys may lie in the store, the serving one among them."""
+    return {claim.interval for claim in claims(context.lake)}
+
+
+def _intervals(context: JobContext) -> Iterator[Path]:
+    """Partitions and candidate bundles of hours that are past keeping."""
+    end_at, kept = context.interval.end_at, kept_intervals(context)
+    oldest = end_at - timedelta(hours=context.settings.keep_hours)
+    oldest_training = end_at - timedelta(hours=LABEL_WINDOWS * context.settings.label_window_hours)
+    found: dict[str, list[Path]] = {}
+    for folder in context.lake.glob(f"*/{INTERVAL}=*"):
+        found.setdefault(folder.name.partition("=")[2], []).append(folder)
+    for folder in context.layout.candidates.glob("[!.]*"):
+        found.setdefault(folder.name, []).append(folder)
+    for key, folders in sorted(found.items()):
+        start_at = _start_of(key)
+        if start_at is None or start_at >= oldest or key in kept or _is_under_way(context, key, folders):
+            continue
+        training = [folder for folder in folders if folder.parent == TRAINING_SET.path(context.lake)]
+        yield from (folder for folder in folders if folder not in training or start_at < oldest_training)
+
+
+def _is_under_way(context: JobContext, key: str, folders: list[Path]) -> bool:
+    if (publish_folder(context.lake, key) / FILE_NAME).exists():
+        return False
+    return any(_touched_after(folder, context.interval.end_at - UNFINISHED) for folder in folders)
+
+
+def _event_days(context: JobContext) -> Iterator[Path]:
+    oldest = (context.interval.end_at - timedelta(days=context.settings.keep_event_days)).strftime("%Y-%m-%d")
+    for table in (EVENTS, CLEAN_EVENTS):
+        for folder in sorted(table.path(context.lake).glob(f"{DATE}=*")):
+            if folder.name.partition("=")[2] < oldest:
+                yield folder
+
+
+def _rankers(context: JobContext) -> Iterator[Path]:
+    """All but the newest finished bundles; the newest usable by this hour is among those kept, or kept besides."""
+    keys = [
+        folder.name
+        for folder in sorted(context.layout.rankers.glob("*"))
+        if _start_of(folder.name) is not None and (folder / MANIFEST_FILE).exists()
+    ]
+    usable = [key for key in keys if Interval.of_key(key).start_at <= context.interval.end_at]
+    kept = {*keys[-context.settings.keep_ranker_bundles :], *usable[-1:]}
+    yield from (context.layout.rankers / key for key in keys if key not in kept)
+
+
+def _leftovers(context: JobContext) -> Iterator[Path]:
+    """What a killed job left half-written: partial folders beside the finished ones, and the training's scratch."""
+    layout, limit = context.layout, context.interval.end_at - UNFINISHED
+    places = [*layout.lake.glob("*"), layout.candidates, layout.rankers]
+    found = {path for place in places for pattern in ("*.partial", ".*.old") for path in place.glob(pattern)}
+    found.update((layout.cache / "training").glob("*"))
+    yield from (path for path in sorted(found) if not _touched_after(path, limit))
+
+
+def _old_files(context: JobContext) -> Iterator[Path]:
+    """Rejects, logs and compiled rankers past the days kept; a log directly under logs belongs to a process."""
+    limit = context.interval.end_at - timedelta(days=context.settings.keep_log_days)
+    files = [path for path in context.layout.logs.glob("*/**/*") if path.is_file()]
+    files += [path for path in context.layout.cache.glob("*") if path.is_file()]
+    files += REJECTS.path(context.lake).glob("*=*")
+    yield from (path for path in sorted(files) if not _touched_after(path, limit))
+
+
+def _start_of(key: str) -> datetime | None:
+    try:
+        return Interval.of_key(key).start_at
+    except BadInput:  # a folder of something else
+        return None
+
+
+def _touched_after(path: Path, limit: datetime) -> bool:
+    return path.stat().st_mtime > limit.timestamp()
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def _remove(path: Path) -> None:
+    if path.is_file():
+        path.unlink(missing_ok=True)
+        return
+    for manifest in (FILE_NAME, MANIFEST_FILE):  # first, so that a folder half removed counts as unfinished
+        (path / manifest).unlink(missing_ok=True)
+    shutil.rmtree(path)
+    logger.info("event=removed path=%s", path)
+
+
+if __name__ == "__main__":
+    run_alone(run, spark=False)
