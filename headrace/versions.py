@@ -1,25 +1,30 @@
 """`versions` and `rollback`: what serves, what served before, and the way back in a second."""
 
 import os
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from contracts.settings import read_settings
+import typer
+
+from contracts.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from spark_jobs.versions import VersionRow
 
+Root = Annotated[Path | None, typer.Option(help="Folder of everything a run writes; else HEADRACE_ROOT.")]
 COLUMNS = ("version", "role", "generated_at", "users", "keys", "bytes", "users/s", "seconds")
 FIGURES = ("users", "keys", "bytes", "users_per_second", "seconds")
 
 
-def versions_command() -> None:
+def versions_command(root: Root = None) -> None:
     """List the versions: the one that serves, the one before it, and the latest publish of each hour."""
     from rich.console import Console
     from rich.table import Table
 
     from spark_jobs.versions import list_versions
 
-    rows = list_versions(read_settings(os.environ))
+    rows = list_versions(_settings(root))
     if not rows:
         print("nothing was published yet; run an hour: python -m headrace hour 2026-01-31T07")
         return
@@ -28,16 +33,22 @@ def versions_command() -> None:
         table.add_column(column, justify="left" if column in COLUMNS[:3] else "right", overflow="fold")
     for row in rows:
         table.add_row(*_cells(row))
-    Console(width=None if os.isatty(1) else 160).print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(table)
 
 
-def rollback_command() -> None:
+def rollback_command(root: Root = None) -> None:
     """Serve the previous version again; a second rollback returns to where the first began."""
     from spark_jobs.versions import roll_back
 
-    pointer = roll_back(read_settings(os.environ))
+    pointer = roll_back(_settings(root))
     print(f"{pointer.version} serves again (fence {pointer.fence}); {pointer.previous} is kept as the previous version")
     print("the next hour that is published serves as usual; stop its schedule if it must not")
+
+
+def _settings(root: Path | None) -> Settings:
+    settings = read_settings(os.environ)
+    return replace(settings, root=root) if root else settings
 
 
 def _cells(row: "VersionRow") -> list[str]:
