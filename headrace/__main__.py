@@ -5,12 +5,14 @@ import sys
 import typer
 
 from contracts.errors import HeadraceError
-from headrace import demo, import_events, models_list, serve, simulate, versions
+from headrace import demo, hour, import_events, models_list, serve, simulate, versions
 
 app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
 app.command("demo")(demo.demo_command)
 app.command("import")(import_events.import_command)
 app.command("simulate")(simulate.simulate_command)
+app.command("hour")(hour.hour_command)
+app.command("train")(hour.train_command)
 app.command("serve")(serve.serve_command)
 app.command("versions")(versions.versions_command)
 app.command("rollback")(versions.rollback_command)
