@@ -10,11 +10,19 @@ import redis
 from headrace import embedded_redis
 from headrace.embedded_redis import EmbeddedRedis
 
+DEBIAN_SERVER = Path("/usr/bin/redis-server")
+SERVERS = (
+    pytest.param(None, id="valkey"),
+    pytest.param(DEBIAN_SERVER, id="debian-redis", marks=pytest.mark.system),
+)
 
-@pytest.fixture(scope="session")
-def shared_redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    """One server for the whole run; ask for `redis_server` to find it empty."""
-    with embedded_redis.start(tmp_path_factory.mktemp("redis")) as server:
+
+@pytest.fixture(scope="session", params=SERVERS)
+def shared_redis_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedRedis]:
+    """One server for the whole run, the embedded one or Debian's; ask for `redis_server` to find it empty."""
+    with embedded_redis.start(tmp_path_factory.mktemp("redis"), binary=request.param) as server:
         yield server
 
 

@@ -9,7 +9,6 @@ from redis.cluster import RedisCluster
 
 from contracts.redis_layout import POINTER, Pointer, list_key, overlay_key, profile_key
 from contracts.settings import Settings
-from headrace import embedded_redis
 from headrace.embedded_redis import EmbeddedRedis
 from spark_jobs.publish import SERVED, publish
 from spark_jobs.redis_store import open_store
@@ -18,16 +17,12 @@ from spark_jobs.version_entries import KINDS, VersionName, entries_of
 from spark_jobs.versions import roll_back
 from tests.publish_lake import EIGHT, NINE, SEVEN, make_context, ready_hour
 from tests.redis_cluster_nodes import start_cluster
+from tests.redis_servers import SERVERS
 
-DEBIAN_SERVER = Path("/usr/bin/redis-server")
-BINARIES = [
-    pytest.param(embedded_redis.server_binary(), id="valkey"),
-    pytest.param(DEBIAN_SERVER, id="debian-redis", marks=pytest.mark.system),
-]
 USERS = tuple(f"user-{place}" for place in range(60))
 
 
-@pytest.fixture(scope="module", params=BINARIES)
+@pytest.fixture(scope="module", params=SERVERS)
 def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[EmbeddedRedis]]:
     with start_cluster(tmp_path_factory.mktemp("cluster"), request.param) as servers:
         yield servers

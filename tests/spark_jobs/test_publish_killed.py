@@ -1,8 +1,6 @@
 """Whoever dies while publishing, and whoever races: readers see the old version whole or the new one whole."""
 
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,9 +12,9 @@ from contracts.redis_layout import POINTER, Pointer
 from headrace.embedded_redis import EmbeddedRedis
 from spark_jobs.publish import LEFT_ALONE, SERVED, publish
 from spark_jobs.version_entries import KINDS, VersionName, entries_of
+from tests.publish_and_die import kill_at
 from tests.publish_lake import EIGHT, NINE, SEVEN, make_context, ready_hour
 
-ROOT = Path(__file__).parents[2]
 BEFORE_THE_FLIP = [
     ("claimed", 1), ("swept", 1), ("writing popular", 2), ("wrote popular", 1), ("writing segments", 3),
     ("writing lists", 2), ("wrote lists", 1), ("verified", 1),
@@ -27,13 +25,6 @@ AFTER_THE_FLIP = [("flipped", 1), ("removed", 1)]
 @pytest.fixture
 def client(redis_server: EmbeddedRedis) -> redis.Redis:
     return redis.Redis.from_url(redis_server.url)
-
-
-def kill_at(root: Path, url: str, *, hour: str, step: str, count: int = 1) -> None:
-    """Publish in a process of its own that dies by SIGKILL at a step."""
-    command = [sys.executable, "-m", "tests.publish_and_die", str(root), url, hour, step, str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def assert_served_whole(root: Path, client: redis.Redis, interval_key: str) -> None:
@@ -57,7 +48,7 @@ def test_killed_at_any_step_leaves_a_whole_version_and_the_next_hour_cleans_up(
     for hour in (SEVEN, EIGHT, NINE):
         ready_hour(tmp_path, hour)
     publish(make_context(tmp_path, SEVEN, redis_url=redis_server.url))
-    kill_at(tmp_path, redis_server.url, hour=EIGHT, step=step, count=count)
+    assert kill_at(tmp_path, redis_server.url, hour=EIGHT, step=step, count=count) == -signal.SIGKILL
     served = SEVEN if (step, count) in BEFORE_THE_FLIP else EIGHT
     assert_served_whole(tmp_path, client, served)
     publish(make_context(tmp_path, NINE, redis_url=redis_server.url))
@@ -71,7 +62,7 @@ def test_killed_on_the_first_publish_leaves_no_pointer(
     tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
 ) -> None:
     ready_hour(tmp_path, SEVEN)
-    kill_at(tmp_path, redis_server.url, hour=SEVEN, step="verified")
+    assert kill_at(tmp_path, redis_server.url, hour=SEVEN, step="verified") == -signal.SIGKILL
     assert client.get(POINTER) is None
 
 
