@@ -54,6 +54,13 @@ def test_an_hour_that_learns_nothing_new_is_not_written_again(tmp_path: Path) ->
     assert len(before.items() & after.items()) == 1
 
 
+def test_an_id_at_another_hour_is_another_event(tmp_path: Path) -> None:
+    twice = events([20, 30])
+    same_id = twice.set_column(0, EVENTS_SCHEMA.field(0), pa.array(["e", "e"]))
+    with open_scratch(tmp_path) as scratch:
+        assert lay_events.lay_rows(same_id, tmp_path, scratch) == Laid(2, 0, 2)
+
+
 def test_no_events_leave_no_folder(tmp_path: Path) -> None:
     assert lay(tmp_path, []) == Laid()
     assert not (tmp_path / "events").exists()
