@@ -59,16 +59,19 @@ class ListStore:
 
     def pin(self, deadline: float) -> Pin:
         """The serving version. A stale one is good enough while Redis is down; HeadraceError when none is known."""
-        now = time.monotonic()
-        if self._pin is not None and now < self._trusted_until:
-            return self._pin
         try:
-            raw = self._redis.mget([POINTER], deadline)[0]
+            return self.fresh_pin(deadline)
         except StoreUnavailable:
             if self._pin is None:
                 raise
             return self._pin
-        return self._adopt(raw, now)
+
+    def fresh_pin(self, deadline: float) -> Pin:
+        """The serving version, read no longer ago than the setting allows; HeadraceError."""
+        now = time.monotonic()
+        if self._pin is not None and now < self._trusted_until:
+            return self._pin
+        return self._adopt(self._redis.mget([POINTER], deadline)[0], now)
 
     def person(self, user_id: str, deadline: float) -> PersonRecord:
         """List, overlay and profile of one person, in one round trip; never raises."""
@@ -93,7 +96,7 @@ class ListStore:
     def nobody(self, deadline: float) -> PersonRecord:
         """The version alone, for a place that is not personal: no key of a person is read; never raises."""
         try:
-            return PersonRecord(self.pin(deadline))
+            return PersonRecord(self.fresh_pin(deadline))
         except HeadraceError as error:
             return PersonRecord(trouble=trouble_of(error))
 
