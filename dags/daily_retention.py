@@ -1,8 +1,9 @@
 """Every day, remove what the settings no longer keep, so that the disk stays bounded.
 
-Three tasks that do not wait for each other: the lake, the bundles and published versions (`HEADRACE_KEEP_HOURS`,
-`HEADRACE_KEEP_EVENT_DAYS`, `HEADRACE_KEEP_RANKER_BUNDLES`), Airflow's history in its database, and log files
-(`HEADRACE_KEEP_LOG_DAYS`). What serves is never removed, and running this twice removes nothing more.
+Two tasks that do not wait for each other: the lake, the bundles, the published versions and the log files
+(`HEADRACE_KEEP_HOURS`, `HEADRACE_KEEP_EVENT_DAYS`, `HEADRACE_KEEP_RANKER_BUNDLES`, `HEADRACE_KEEP_LOG_DAYS`), and
+Airflow's own history in its database (`HEADRACE_KEEP_LOG_DAYS`). What serves is never removed, and running this twice
+removes nothing more.
 """
 
 from datetime import timedelta
@@ -11,7 +12,7 @@ from airflow.sdk import DAG
 
 from contracts.pipeline import RETENTION
 from dags.failure_report import report_failure
-from dags.history_tasks import history_task, log_files_task
+from dags.history_task import history_task
 from dags.step_tasks import project_settings, shared_arguments, start_param, step_task
 
 SETTINGS = project_settings()
@@ -29,4 +30,3 @@ with DAG(
 ) as dag:
     step_task(RETENTION, SETTINGS, env={})
     history_task(SETTINGS)
-    log_files_task(SETTINGS)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -19,9 +20,17 @@ FINISHED = frozenset({"success", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class AirflowApi:
-    """One logged-in account."""
+    """One logged-in account; leave the `with` block and its connections are closed."""
 
     client: httpx.Client
+
+    def __enter__(self) -> "AirflowApi":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
 
     @classmethod
     def log_in(cls, url: str, user: str, password: str) -> "AirflowApi":
@@ -84,13 +93,14 @@ class AirflowApi:
         found = self.ask("GET", path)["task_instances"]
         return sorted(found, key=lambda task: (task["start_date"] or "9", task["task_id"]))
 
-    def backfill(self, dag_id: str, first: Interval, last: Interval, *, reprocess: str = "completed") -> int:
-        """Make the hours from `first` to `last` again, both included; returns the backfill's id."""
+    def backfill(self, dag_id: str, first: Interval, last: Interval, *, conf: Mapping[str, Any]) -> int:
+        """Make the hours from `first` to `last` again, both included, done or not; returns the backfill's id."""
         body = {
             "dag_id": dag_id,
             "from_date": format_instant(first.start_at),
             "to_date": format_instant(last.start_at),
-            "reprocess_behavior": reprocess,
+            "reprocess_behavior": "completed",
+            "dag_run_conf": dict(conf),
         }
         return int(self.ask("POST", "/backfills", json=body)["id"])
 

@@ -48,7 +48,8 @@ class Demo:
             with ProcessSet(settings.root, environment) as processes:
                 self._start(processes)
                 self._import(processes)
-                hour = self._recommend(processes, await_airflow(processes, home))
+                with await_airflow(processes, home) as api:
+                    hour = self._recommend(processes, api)
                 self._await_served(processes)
                 self._announce(home, hour, seconds=time.monotonic() - started)
                 self._stay(processes, once=once)

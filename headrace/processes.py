@@ -1,6 +1,7 @@
 """Processes that live and die together: whatever way the parent ends, none of them is left behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from contracts.errors import MissingInput
 
 MARK = "RUN_BY_HEADRACE"  # in the environment of every process of a stack; its value is the stack's root
 PROJECT = Path(__file__).resolve().parents[1]
+LOG_BYTES = 64 * 1024**2
 STOP_SECONDS, SWEEP_SECONDS, POLL_SECONDS = 10.0, 8.0, 0.1
 
 
@@ -89,8 +91,9 @@ class ProcessSet:
             raise MissingInput(f"{name} ended with exit code {code}; {seen}")
 
     def refuse_dead(self) -> None:
-        """Raise MissingInput that names a component that has ended, its exit code and its log."""
+        """Raise MissingInput that names a component that has ended, its exit code and its log; bounds the logs."""
         for component in self.components:
+            bound_log(component.log)
             code = component.process.poll()
             if code is not None:
                 raise MissingInput(
@@ -127,6 +130,13 @@ def wait_until(process: subprocess.Popen[bytes], deadline: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def bound_log(log: Path, limit: int = LOG_BYTES) -> None:
+    """Start a log anew once it has grown to `limit` bytes, and keep the one before; its writer appends and goes on."""
+    if log.exists() and log.stat().st_size > limit:
+        shutil.copyfile(log, log.with_suffix(".previous.log"))
+        os.truncate(log, 0)
 
 
 def last_lines(log: Path, count: int) -> str:

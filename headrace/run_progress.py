@@ -13,7 +13,7 @@ from contracts.errors import MissingInput
 from headrace.airflow_api import FINISHED, AirflowApi
 
 POLL_SECONDS = 1.0
-JOB_LINE = re.compile(r"event=job_done job=(\S+) interval=\S+ rows=(\d+) seconds=([\d.]+)")
+JOB_LINE = re.compile(r"event=job_done job=(\S+) [^\"]*?rows=(\d+) [^\"]*?seconds=([\d.]+)")
 SAID = re.compile(r'"event":"(.*?)(?<!\\)"')
 DONE, FAILED, RETRYING, RUNNING = "success", "failed", "up_for_retry", "running"
 

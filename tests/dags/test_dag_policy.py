@@ -137,4 +137,3 @@ def test_a_run_without_interval_is_refused_with_what_to_do(facts: dict[str, Any]
 def test_history_older_than_the_days_kept_is_cleaned(facts: dict[str, Any]) -> None:
     found = commands(facts["dags"]["daily_retention"], "scheduled")
     assert "db clean --clean-before-timestamp '2026-01-28T07:00:00+00:00'" in found["clean_history"]
-    assert "-mtime +3" in found["clean_logs"]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from contracts.errors import MissingInput
-from headrace.processes import MARK, ProcessSet, members
+from headrace.processes import MARK, ProcessSet, bound_log, members
 
 WAIT = "print('up', flush=True); time.sleep(600)"
 # A component that starts a grandchild in a session of its own, as Airflow starts a task's command.
@@ -88,3 +88,30 @@ def test_another_roots_processes_are_left_alone(tmp_path: Path) -> None:
             await_up(tmp_path, 1)
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_log_that_has_grown_is_started_anew_and_its_writer_goes_on(tmp_path: Path) -> None:
+    code = "import sys; [print(line.strip() * 30, flush=True) for line in iter(sys.stdin.readline, '')]"
+    log = tmp_path / "part.log"
+    with (
+        log.open("ab") as stream,
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=stream) as writer,
+    ):
+        assert writer.stdin is not None
+        for word in (b"old\n", b"older\n"):
+            writer.stdin.write(word)
+        writer.stdin.flush()
+        await_text(log, "older")
+        bound_log(log, 100)
+        writer.stdin.write(b"new\n")
+        writer.stdin.close()
+        writer.wait(30)
+    assert log.read_text() == "new" * 30 + "\n"
+    assert "older" in (tmp_path / "part.previous.log").read_text()
+
+
+def await_text(log: Path, text: str) -> None:
+    deadline = time.monotonic() + 30
+    while text not in log.read_text():
+        assert time.monotonic() < deadline, f"{text} is not in {log}"
+        time.sleep(0.02)

@@ -1,0 +1,89 @@
+"""One Airflow for all tests that need it: the corner shop's last visit was in the last complete hour."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import redis
+
+from contracts.intervals import Interval
+from contracts.lake import OCCURRED_AT
+from contracts.manifest import Manifest
+from contracts.redis_layout import POINTER, Pointer
+from contracts.settings import ENV_PREFIX, Settings
+from headrace import embedded_redis
+from headrace.airflow_api import AirflowApi
+from headrace.airflow_home import VIEWER, AirflowHome, airflow_environment, prepare_home
+from headrace.airflow_stack import await_airflow, start_airflow
+from headrace.processes import ProcessSet
+from tests.worlds import INTERVAL, World, corner_shop, small_settings
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAirflow:
+    """A running Airflow with its Redis; `hour` is the last complete one of the start."""
+
+    settings: Settings
+    home: AirflowHome
+    processes: ProcessSet
+    api: AirflowApi
+    hour: Interval
+
+    def past_hour(self, ago: int) -> Interval:
+        """The hour that lies `ago` hours before `hour`."""
+        return Interval.ending_at(self.hour.end_at - timedelta(hours=ago))
+
+    def viewer(self) -> AirflowApi:
+        """The account that may look."""
+        return AirflowApi.log_in(self.home.url, VIEWER, self.home.passwords[VIEWER])
+
+    def pointer(self) -> Pointer | None:
+        """What serves."""
+        with redis.Redis.from_url(self.settings.redis_url) as client:
+            raw = client.get(POINTER)
+        return Pointer.decode(raw) if isinstance(raw, bytes) else None
+
+    def manifest(self, table: str, hour: Interval) -> Manifest:
+        """The manifest of a partition of an hour."""
+        return Manifest.read(self.settings.root / "lake" / table / f"interval={hour.key}", made_by="the hour")
+
+
+@contextmanager
+def local_airflow(root: Path, **changes: str | int) -> Iterator[LocalAirflow]:
+    """Start everything on free ports, with `changes` to the settings of small worlds; DAGs are paused."""
+    hour = Interval.ending_at(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    world_ending_at(hour).write(root)
+    with embedded_redis.start(root / "redis") as server:
+        settings = replace(small_settings(root, airflow_port=free_port(), redis_url=server.url), **changes)
+        home = prepare_home(settings)
+        environment = airflow_environment(settings, home, os.environ | as_environment(settings))
+        with ProcessSet(root, environment) as processes:
+            start_airflow(processes)
+            with await_airflow(processes, home) as api:
+                yield LocalAirflow(settings, home, processes, api, hour)
+
+
+def world_ending_at(hour: Interval) -> World:
+    """The corner shop, shifted in time so that its last events lie in `hour`."""
+    world, shift = corner_shop(), hour.start_at - INTERVAL.start_at
+    return replace(world, events=tuple(event | {OCCURRED_AT: event[OCCURRED_AT] + shift} for event in world.events))
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """HEADRACE_* variables that make these settings."""
+    return {
+        ENV_PREFIX + f.name.upper(): str(value)
+        for f in fields(Settings)
+        if (value := getattr(settings, f.name)) != f.default
+    }
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
