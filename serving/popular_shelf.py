@@ -44,7 +44,12 @@ class PopularShelf:
         self._file = folder / FILE_NAME
         self._shelf = _read(self._file)
         self._lock = threading.Lock()
-        self._tried_at = float("-inf")
+        self._tried_at = self._looked_at = float("-inf")
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether this process holds any list."""
+        return bool(self._shelf.lists)
 
     def find(self, pin: Pin, name: Name, deadline: float) -> StoredAnswer | None:
         """The list of that scope and key, None when there is none; StoreUnavailable, CorruptData."""
@@ -63,6 +68,9 @@ class PopularShelf:
 
     def last_known(self, name: Name) -> StoredAnswer | None:
         """What this process knows without asking anybody: that list, else the overall one."""
+        if not self.is_filled and time.monotonic() - self._looked_at > REFILL_SECONDS:
+            self._looked_at = time.monotonic()
+            self._shelf = _read(self._file)  # another process may have been luckier
         lists = self._shelf.lists
         return lists.get(name) or lists.get(OVERALL_NAME)
 

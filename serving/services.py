@@ -68,7 +68,7 @@ def open_services(settings: Settings) -> Services:
     try:
         shelf.refill(store.pin(time.monotonic() + START_SECONDS))
     except HeadraceError as error:
-        logger.warning("started_without_redis ready=%s: %s", shelf.last_known(OVERALL_NAME) is not None, error)
+        logger.warning("started_without_redis list_on_disk=%s: %s", shelf.is_filled, error)
     store.on_pin = shelf.refill_later
     return services
 

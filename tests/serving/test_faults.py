@@ -169,6 +169,14 @@ def test_it_becomes_ready_once_something_is_published(
     assert answer(app)["source"] == "head"
 
 
+def test_a_process_without_a_list_takes_what_another_wrote(frail: Flask, tmp_path: Path, open_app: OpenApp) -> None:
+    root = tmp_path / "other"
+    later = open_app(replace(services_of(frail).settings, root=root, redis_url="redis://127.0.0.1:1/0"))
+    (root / "cache").mkdir(parents=True)
+    (tmp_path / "cache" / "serving").rename(root / "cache" / "serving")
+    assert answer(later)["source"] == "fallback"
+
+
 def test_a_damaged_list_on_disk_is_ignored(tmp_path: Path, open_app: OpenApp) -> None:
     file = tmp_path / "cache" / "serving" / "popular.json"
     file.parent.mkdir(parents=True)
