@@ -1,19 +1,21 @@
-"""Many answers at once: the very bytes of contracts.answers.encode_answer, at a fraction of its time."""
+"""Many answers at once: the very bytes of contracts.answers.encode_answer, made by Arrow for whole batches."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from contracts.answers import AnswerHead, encode_answer, recommendation_id
 from contracts.lake import ITEM_IDS, SCORES
 
-LARGEST_PLAIN_SCORE = 1e5  # from here on six significant digits leave no fraction
-NEAR_INTEGER = 1e-5
+# Scores that Arrow and JSON print alike: no exponent, and a fraction within the six digits that are kept.
+LEAST_PLAIN, LARGEST_PLAIN = 1e-4, 1e5
+NEAR_INTEGER, NEAR_TIE = 1e-5, 1e-6
+KEPT_DIGITS = 6
 _json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would build one a call
 
 
@@ -32,58 +34,65 @@ class Voice:
 
 
 class ListEncoder:
-    """Encodes the lists of one kind; item ids are turned into JSON once and remembered."""
+    """Encodes the lists of one kind; a list that Arrow would print otherwise goes to encode_answer itself."""
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
         self._openings: dict[str, str] = {}
         parts = (("source", voice.source), ("reason", voice.reason), ("version", voice.version))
         fixed = "".join(f',"{name}":{_json(value)}' for name, value in (*parts, ("generated_at", voice.generated_at)))
-        self._closing = f"]{fixed},"
+        self._closing = f']{fixed},"recommendation_id":'
 
     def encode(self, subjects: Sequence[str], rows: pa.RecordBatch) -> Iterator[bytes]:
         """Yield the answer of each row's ITEM_IDS and SCORES, in order; `subjects` is parallel to the rows."""
-        lengths = pc.fill_null(pc.list_value_length(rows.column(ITEM_IDS)), 0).to_pylist()
-        items = rows.column(ITEM_IDS).flatten()
-        scores = rows.column(SCORES).flatten().cast(pa.float64())
-        openings, plain = self._opening_of(items), _are_plain(scores.to_numpy(zero_copy_only=False))
-        values, begin = scores.to_numpy(zero_copy_only=False).tolist(), 0
-        for subject, length in zip(subjects, lengths, strict=True):
-            span = slice(begin, begin + length)
-            if length and plain[span].all():
-                yield self._encode_plain(subject, openings[span], values[span])
-            else:
-                yield encode_answer(self._voice.head(subject), items[span].to_pylist(), values[span])
-            begin += length
+        lengths = pc.fill_null(pc.list_value_length(rows.column(ITEM_IDS)), 0).to_numpy(zero_copy_only=False)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        items, scores = rows.column(ITEM_IDS).flatten(), rows.column(SCORES).flatten().cast(pa.float64())
+        values = scores.to_numpy(zero_copy_only=False)
+        rounded, plain = round_digits(values)
+        is_slow = lengths == 0
+        is_slow[np.repeat(np.arange(len(lengths)), lengths)[~plain]] = True
+        fast = self._join(subjects, self._listed(items, rounded, offsets)).to_pylist()
+        for row, (subject, answer) in enumerate(zip(subjects, fast, strict=True)):
+            span = slice(offsets[row], offsets[row + 1])
+            if is_slow[row]:
+                answer = encode_answer(self._voice.head(subject), items[span].to_pylist(), values[span].tolist())  # noqa: PLW2901
+            yield answer
 
-    def _encode_plain(self, subject: str, openings: Sequence[str], scores: Sequence[float]) -> bytes:
-        filling: list[object] = [None] * (2 * len(scores))
-        filling[::2], filling[1::2] = openings, scores
-        listed = _template(len(scores)) % tuple(filling)
-        name = recommendation_id(self._voice.version, subject)
-        return (
-            f'{{"items":[{listed}{self._closing}"recommendation_id":{_json(name)},"subject":{_json(subject)}}}'.encode()
-        )
+    def _join(self, subjects: Sequence[str], listed: pa.Array) -> pa.Array:
+        """The whole answers, binary; `listed` is the JSON between the brackets of `items`."""
+        names = pa.array([_json(recommendation_id(self._voice.version, subject)) for subject in subjects], pa.string())
+        quoted = pa.array([_json(subject) for subject in subjects], pa.string())
+        parts = ('{"items":[', listed, self._closing, names, ',"subject":', quoted, "}", "")
+        return pc.binary_join_element_wise(*parts).cast(pa.binary())
 
-    def _opening_of(self, items: pa.Array) -> list[str]:
-        if not len(items):
-            return []
+    def _listed(self, items: pa.Array, scores: NDArray[np.float64], offsets: NDArray[np.int32]) -> pa.Array:
+        """One string a list: its items and scores as JSON objects with commas between."""
         coded = items.dictionary_encode()
-        known = self._openings
-        for item in coded.dictionary.to_pylist():
-            if item not in known:
-                known[item] = f'{{"item_id":{_json(item)},"score":'
-        openings = np.array([known[item] for item in coded.dictionary.to_pylist()], object)
-        return list(openings[coded.indices.to_numpy()])
+        openings = pa.array([self._opening(item) for item in coded.dictionary.to_pylist()], pa.string())
+        printed = pa.array(scores).cast(pa.string())
+        objects = pc.binary_join_element_wise(openings.take(coded.indices), printed, "}", "")
+        return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), objects), ",")
+
+    def _opening(self, item: str) -> str:
+        """The item's JSON up to its score; every item stands in many lists."""
+        known = self._openings.get(item)
+        if known is None:
+            known = self._openings[item] = f'{{"item_id":{_json(item)},"score":'
+        return known
 
 
-def _are_plain(scores: np.ndarray) -> np.ndarray:
-    """Whether `%.6g` prints a score as JSON does: it drops the fraction of whole numbers, JSON does not."""
+def round_digits(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Round to six significant digits, and tell for which scores that is sure to print as `%.6g` does.
+
+    A whole number over a power of ten is the double nearest to that decimal, and its shortest print is the decimal.
+    """
     size = np.abs(scores)
-    with np.errstate(invalid="ignore"):
-        return (size < LARGEST_PLAIN_SCORE) & (np.abs(scores - np.rint(scores)) > NEAR_INTEGER * size)
-
-
-@cache
-def _template(length: int) -> str:
-    return ",".join(["%s%.6g}"] * length)
+    plain = (size >= LEAST_PLAIN) & (size < LARGEST_PLAIN) & (np.abs(scores - np.rint(scores)) > NEAR_INTEGER * size)
+    safe = np.where(plain, scores, 1.5)
+    scale = 10.0 ** (KEPT_DIGITS - 1 - np.floor(np.log10(np.abs(safe))))
+    digits = safe * scale
+    whole = np.rint(digits)
+    has_six = (np.abs(whole) >= 10 ** (KEPT_DIGITS - 1)) & (np.abs(whole) <= 10**KEPT_DIGITS)
+    is_tie = np.abs(np.abs(digits - np.trunc(digits)) - 0.5) < NEAR_TIE
+    return whole / scale, plain & has_six & ~is_tie

@@ -94,7 +94,7 @@ class Publication:
         try:
             sweep_versions(self.context.lake, self.store, self.claim)
             self.on_step("swept")
-            assess(self.store, estimate_bytes(self.context.lake, self.context.key, self.name))
+            assess(self.store, estimate_bytes(self.context.lake, self.context.key, name=self.name))
             processes = self.store.run_ids()
             self._write()
             self._read_back()
@@ -122,7 +122,7 @@ class Publication:
         lake, key = self.context.lake, self.context.key
         rows = Manifest.read(kind.table.partition(lake, key), made_by=f"python -m headrace hour {key}").rows
         on_sample = functools.partial(self.on_step, f"writing {kind.table.name}")
-        entries = entries_of(kind, lake, key, self.name)
+        entries = entries_of(kind, lake, interval_key=key, name=self.name)
         return self.tally.count(entries, stride=max(1, rows // SAMPLES_PER_KIND), on_sample=on_sample)
 
     def _read_back(self) -> None:

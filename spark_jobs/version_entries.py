@@ -48,14 +48,16 @@ class Kind:
     key: Callable[..., str]
 
 
-def entries_of(kind: Kind, lake: Path, interval_key: str, name: VersionName) -> Iterator[Entry]:
+def entries_of(
+    kind: Kind, lake: Path, *, interval_key: str, name: VersionName, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[Entry]:
     """Yield key and value of each row of the hour's partition, in the order of the files."""
-    return kind.entries(_batches(kind.table, lake, interval_key), name)
+    return kind.entries(_batches(kind.table, lake, interval_key=interval_key, rows_at_once=rows_at_once), name)
 
 
-def keys_of(kind: Kind, lake: Path, interval_key: str, version: str) -> Iterator[str]:
+def keys_of(kind: Kind, lake: Path, *, interval_key: str, version: str) -> Iterator[str]:
     """Yield the keys that the hour's partition stands for; none when the lake no longer has it."""
-    for batch in _batches(kind.table, lake, interval_key, list(kind.key_columns)):
+    for batch in _batches(kind.table, lake, interval_key=interval_key, names=list(kind.key_columns)):
         for values in zip(*(batch.column(name).to_pylist() for name in kind.key_columns), strict=True):
             yield kind.key(version, *(value or "" for value in values))
 
@@ -103,13 +105,15 @@ def encode_profile(segment: str | None, region: str | None) -> bytes:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _batches(table: Table, lake: Path, interval_key: str, names: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+def _batches(
+    table: Table, lake: Path, *, interval_key: str, names: list[str] | None = None, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[pa.RecordBatch]:
     for file in sorted(table.partition(lake, interval_key).glob("*.parquet")):
         with pq.ParquetFile(file) as opened:
-            yield from opened.iter_batches(ROWS_AT_ONCE, columns=names)
+            yield from opened.iter_batches(rows_at_once, columns=names)
 
 
-# Small kinds first, so that a reader of a half-written version, which there must not be, would fail early.
+# Lists last: they are the bulk, and a server that refuses does so on the small kinds before them.
 KINDS = (
     Kind(POPULAR, (columns.SCOPE, columns.KEY), _popular, popular_key),
     Kind(SIMILAR, (columns.ITEM_ID,), _similar, similar_key),

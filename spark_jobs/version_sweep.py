@@ -30,5 +30,5 @@ def remove_version(lake: Path, store: Store, claim: Claim) -> None:
     """Remove every key that the claimed version may have."""
     with PackedWriter(store) as writer:
         for kind in KINDS:
-            writer.unlink(keys_of(kind, lake, claim.interval, claim.version))
+            writer.unlink(keys_of(kind, lake, interval_key=claim.interval, version=claim.version))
     logger.info("event=version_removed version=%s", claim.version)

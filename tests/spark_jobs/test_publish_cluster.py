@@ -47,7 +47,7 @@ def test_a_version_is_spread_over_the_nodes_and_read_back(tmp_path: Path, url: s
         assert (pointer.version, pointer.previous) == (f"{NINE}.3", f"{EIGHT}.2")
         for kind in KINDS:
             name = VersionName(pointer.version, pointer.generated_at)
-            for key, value in entries_of(kind, tmp_path / "lake", NINE, name):
+            for key, value in entries_of(kind, tmp_path / "lake", interval_key=NINE, name=name):
                 assert client.get(key) == value
         together = [list_key(pointer.version, "user-7"), overlay_key("user-7"), profile_key(pointer.version, "user-7")]
         assert [value is None for value in client.mget(together)] == [False, True, False]

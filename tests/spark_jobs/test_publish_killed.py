@@ -33,7 +33,7 @@ def assert_served_whole(root: Path, client: redis.Redis, interval_key: str) -> N
     assert pointer.interval == interval_key
     name = VersionName(pointer.version, pointer.generated_at)
     for kind in KINDS:
-        for key, value in entries_of(kind, root / "lake", interval_key, name):
+        for key, value in entries_of(kind, root / "lake", interval_key=interval_key, name=name):
             assert client.get(key) == value
 
 
