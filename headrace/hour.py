@@ -1,6 +1,7 @@
 """`hour` and `train`: the steps of contracts.pipeline run here, one after the other, each in a process of its own."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ def hour_command(
     last_end_at = hour_at(end).start_at if end else first.end_at
     if last_end_at <= first.start_at:
         raise BadInput(f"hours from {start} up to {end} are none: --end must be after START")
+    _end_like_control_c()
     while first.end_at <= last_end_at:
         run_steps(HOUR, first, _settings(root), cold=cold)
         first = Interval(first.end_at, first.end_at + ONE_HOUR)
@@ -53,6 +55,7 @@ def train_command(
 ) -> None:
     """Train the ranker on what was known two label windows before the end of a day, and gate it."""
     midnight = parse_instant(date)
+    _end_like_control_c()
     run_steps(TRAINING, Interval(midnight, midnight + ONE_DAY), _settings(root), cold=False)
 
 
@@ -85,18 +88,21 @@ def run_step(step: Step, command: Sequence[str], log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, cwd=PROJECT, stdout=stream, stderr=subprocess.STDOUT, env=dict(os.environ))
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=stream, stderr=subprocess.STDOUT)
         try:
             code = process.wait()
-        except BaseException:
+        finally:  # Ctrl-C or a kill: the step ends with us
             process.terminate()
             process.wait()
-            raise
     if code:
         raise StepFailed(
             f"step {step.name} failed with exit code {code} after {time.monotonic() - started:.0f} s: "
             f"{_reason(log)} (whole log: {log})"
         )
+
+
+def _end_like_control_c() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _settings(root: Path | None) -> Settings:

@@ -10,8 +10,8 @@ from contracts.lake import ITEM_ID, LAST_AT, NEIGHBOUR_ID, NEIGHBOURS, RANK, SCO
 NEIGHBOURS_AN_ITEM = 50
 LEAST_SUPPORT = 2  # users that two items must share: one user proves nothing
 SHRINKAGE = 5.0  # users added to the denominator, so that a rare pair does not look like a strong one
-PAIR_BUDGET = 30_000_000  # pairs counted, about; it bounds the seconds whatever the number of users
-LEAST_ITEMS, MOST_ITEMS = 30, 300
+PAIR_BUDGET = 10_000_000  # pairs counted, about; it bounds the seconds whatever the number of users
+LEAST_ITEMS, MOST_ITEMS = 20, 300
 ROW = "row"
 _ROWS, _PLACE, _PAIR, _LEFT, _RIGHT = "rows", "place", "pair", "left", "right"
 _BOTH, _USERS, _LEFT_USERS, _RIGHT_USERS = "both", "users", "left_users", "right_users"
@@ -29,7 +29,9 @@ def neighbours(pairs: DataFrame, item_rows: DataFrame, *, items_per_user: int) -
     `item_rows` maps each item to its row, in the order of ids. Score is
     both / (sqrt(left users x right users) + SHRINKAGE), over each user's `items_per_user` most recent items.
     """
-    baskets = _baskets(pairs.join(F.broadcast(item_rows), ITEM_ID, how="inner"), items_per_user)
+    supported = pairs.groupBy(ITEM_ID).agg(F.count(F.lit(1)).alias(_USERS)).where(F.col(_USERS) >= LEAST_SUPPORT)
+    paired = item_rows.join(supported, ITEM_ID, how="left_semi")  # others cannot have a neighbour
+    baskets = _baskets(pairs.join(F.broadcast(paired), ITEM_ID, how="inner"), items_per_user)
     users_of = baskets.select(F.explode(_ROWS).alias(ROW)).groupBy(ROW).agg(F.count(F.lit(1)).alias(_USERS))
     left = users_of.select(F.col(ROW).alias(_LEFT), F.col(_USERS).alias(_LEFT_USERS))
     right = users_of.select(F.col(ROW).alias(_RIGHT), F.col(_USERS).alias(_RIGHT_USERS))
