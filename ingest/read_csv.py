@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from contracts.errors import BadInput
 from ingest.chunks import Chunk, Reject, reject_rows
 
-BLOCK_BYTES = 4 * 1024**2
+BLOCK_BYTES = 2 * 1024**2
 _DELIMITERS = ",;\t|"
 
 
