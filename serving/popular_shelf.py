@@ -86,7 +86,7 @@ class PopularShelf:
         with self._lock:
             if self._shelf.version == pin.version:
                 return
-            lists = self._fetch(pin, sorted({OVERALL_NAME, *self._shelf.lists}))
+            lists = self._fetch(pin, sorted({OVERALL_NAME, *self._shelf.lists.copy()}))
             if OVERALL_NAME not in lists:
                 raise MissingInput(f"version {pin.version} has no popular list overall; publish the hour again")
             self._shelf = Shelf(pin.version, lists)
@@ -135,5 +135,5 @@ def _write(shelf: Shelf, file: Path) -> None:
 
 
 def _rows(shelf: Shelf) -> Iterable[dict[str, str]]:
-    for (scope, key), answer in shelf.lists.items():
+    for (scope, key), answer in list(shelf.lists.items()):  # a request may add one meanwhile
         yield {"scope": scope, "key": key, "answer": answer.raw.decode()}

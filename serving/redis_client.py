@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from contracts.errors import CorruptData
-from serving.redis_connection import CONNECTION, Connection, Redirected, RedisFailure
+from serving.redis_connection import CONNECTION, REFUSED, Connection, Redirected, RedisFailure
 from serving.redis_endpoint import Endpoint
 
 RESOLVE_SECONDS = 30.0
@@ -44,7 +44,11 @@ class RedisClient:
 
     def mget(self, keys: Sequence[str], deadline: float) -> list[bytes | None]:
         """Values of keys in one round trip."""
-        return values_of(self.ask(mget_command(keys), deadline), len(keys))
+        try:
+            return values_of(self.ask(mget_command(keys), deadline), len(keys))
+        except Redirected as redirected:
+            hint = "it is a node of a cluster; set HEADRACE_REDIS_CLUSTER=true"
+            raise RedisFailure(REFUSED, f"Redis at {self._endpoint} answered {redirected}: {hint}") from redirected
 
     def ask(self, command: bytes, deadline: float, *, replies: int = 1) -> Any:
         """Reply to a packed command; RedisFailure or, on a cluster, Redirected."""

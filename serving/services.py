@@ -41,8 +41,9 @@ class Services:
 
     def is_ready(self) -> bool:
         """Whether there is something to show, with Redis or without."""
-        with contextlib.suppress(HeadraceError):
-            self.shelf.refill(self.store.pin(self.store.new_deadline()))
+        if not self.shelf.is_filled:
+            with contextlib.suppress(HeadraceError):
+                self.shelf.refill(self.store.pin(self.store.new_deadline()))
         return self.shelf.last_known(OVERALL_NAME) is not None
 
     def refresh_gauges(self) -> None:

@@ -97,6 +97,14 @@ def test_an_answer_of_another_length_is_corrupt() -> None:
         client.close()
 
 
+def test_a_node_of_a_cluster_is_told_by_name() -> None:
+    with peer(answer_each(b"-MOVED 1 127.0.0.1:7000\r\n")) as port:
+        client = RedisClient(Endpoint(host="127.0.0.1", port=port))
+        with pytest.raises(RedisFailure, match="HEADRACE_REDIS_CLUSTER=true"):
+            client.mget(["a"], by(GENEROUS))
+        client.close()
+
+
 def test_each_thread_has_a_connection_of_its_own(client: RedisClient, redis_server: EmbeddedRedis) -> None:
     with redis.Redis.from_url(redis_server.url) as writer:
         writer.mset({f"key{number}": str(number) for number in range(8)})
