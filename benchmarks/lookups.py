@@ -19,7 +19,7 @@ from contracts.answers import SOURCE_HEAD
 from contracts.settings import Settings
 from headrace import embedded_redis
 
-PAIRS, ROUND_SECONDS = 24, 2.0
+PAIRS, ROUND_SECONDS = 15, 2.0
 THREADS = 8
 CPU_ROUNDS, CPU_CALLS = 9, 2_000
 SAMPLE = 200
