@@ -16,6 +16,7 @@ from contracts.lake import ITEM_IDS, SCORES
 LEAST_PLAIN, LARGEST_PLAIN = 1e-4, 1e5
 NEAR_INTEGER, NEAR_TIE = 1e-5, 1e-6
 KEPT_DIGITS = 6
+ESCAPED = r'[\x00-\x1f"\\]'
 _json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would build one a call
 
 
@@ -38,7 +39,6 @@ class ListEncoder:
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
-        self._openings: dict[str, str] = {}
         parts = (("source", voice.source), ("reason", voice.reason), ("version", voice.version))
         fixed = "".join(f',"{name}":{_json(value)}' for name, value in (*parts, ("generated_at", voice.generated_at)))
         self._closing = f']{fixed},"recommendation_id":'
@@ -52,7 +52,7 @@ class ListEncoder:
         rounded, plain = round_digits(values)
         is_slow = lengths == 0
         is_slow[np.repeat(np.arange(len(lengths)), lengths)[~plain]] = True
-        fast = self._join(subjects, self._listed(items, rounded, offsets)).to_pylist()
+        fast = self._join(subjects, _listed(items, rounded, offsets)).to_pylist()
         for row, (subject, answer) in enumerate(zip(subjects, fast, strict=True)):
             span = slice(offsets[row], offsets[row + 1])
             if is_slow[row]:
@@ -61,25 +61,26 @@ class ListEncoder:
 
     def _join(self, subjects: Sequence[str], listed: pa.Array) -> pa.Array:
         """The whole answers, binary; `listed` is the JSON between the brackets of `items`."""
-        names = pa.array([_json(recommendation_id(self._voice.version, subject)) for subject in subjects], pa.string())
-        quoted = pa.array([_json(subject) for subject in subjects], pa.string())
-        parts = ('{"items":[', listed, self._closing, names, ',"subject":', quoted, "}", "")
+        names = pa.array([recommendation_id(self._voice.version, subject) for subject in subjects], pa.string())
+        quoted = _quoted(pa.array(subjects, pa.string()))
+        parts = ('{"items":[', listed, self._closing, _quoted(names), ',"subject":', quoted, "}", "")
         return pc.binary_join_element_wise(*parts).cast(pa.binary())
 
-    def _listed(self, items: pa.Array, scores: NDArray[np.float64], offsets: NDArray[np.int32]) -> pa.Array:
-        """One string a list: its items and scores as JSON objects with commas between."""
-        coded = items.dictionary_encode()
-        openings = pa.array([self._opening(item) for item in coded.dictionary.to_pylist()], pa.string())
-        printed = pa.array(scores).cast(pa.string())
-        objects = pc.binary_join_element_wise(openings.take(coded.indices), printed, "}", "")
-        return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), objects), ",")
 
-    def _opening(self, item: str) -> str:
-        """The item's JSON up to its score; every item stands in many lists."""
-        known = self._openings.get(item)
-        if known is None:
-            known = self._openings[item] = f'{{"item_id":{_json(item)},"score":'
-        return known
+def _listed(items: pa.Array, scores: NDArray[np.float64], offsets: NDArray[np.int32]) -> pa.Array:
+    """One string a list: its items and scores as JSON objects with commas between."""
+    coded = items.dictionary_encode()
+    openings = pc.binary_join_element_wise('{"item_id":', _quoted(coded.dictionary), ',"score":', "")
+    printed = pa.array(scores).cast(pa.string())
+    objects = pc.binary_join_element_wise(openings.take(coded.indices), printed, "}", "")
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), objects), ",")
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    """Each text as a JSON string; hardly any needs an escape, and then quotes are all there is to it."""
+    if pc.any(pc.match_substring_regex(texts, ESCAPED)).as_py():
+        return pa.array([_json(text) for text in texts.to_pylist()], pa.string())
+    return pc.binary_join_element_wise('"', texts, '"', "")
 
 
 def round_digits(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -15,7 +15,7 @@ from contracts.redis_layout import list_key, popular_key, profile_key, similar_k
 from spark_jobs.answer_encoding import ListEncoder, Voice
 from spark_jobs.redis_writer import Entry
 
-ROWS_AT_ONCE = 4_096
+ROWS_AT_ONCE = 2_048
 HEAD_REASON, SIMILAR_REASON = "chosen for you this hour", "often chosen together"
 POPULAR_REASONS = {
     columns.OVERALL: "popular with everyone",
