@@ -1,34 +1,8 @@
-"""Peak memory of a command and everything that it starts."""
+"""Peak memory of a process and everything that it starts."""
 
-import subprocess
 import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one command took: wall-clock seconds, and the peak of the summed proportional memory in bytes."""
-
-    seconds: float
-    peak_bytes: int
-
-
-def run_measured(command: Sequence[str], log: Path, env: dict[str, str]) -> Cost:
-    """Run a command to its end, output to `log`; RuntimeError with the log's tail when it fails."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=env)
-        peak = PeakMemory(process.pid)
-        code = process.wait()
-    if code:
-        raise RuntimeError(f"{' '.join(command[:6])} … exited {code}; the end of {log}:\n{log.read_text()[-3000:]}")
-    return Cost(time.monotonic() - began, peak.stop())
 
 
 class PeakMemory:

@@ -110,6 +110,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """HEADRACE_* variables that make these settings in another process; defaults are left out."""
+    values = ((f.name.upper(), getattr(settings, f.name), f.default) for f in fields(Settings))
+    return {ENV_PREFIX + name: str(value) for name, value, default in values if value != default}
+
+
 def _parse(name: str, text: str, default: object) -> object:
     if isinstance(default, bool):
         if text.lower() not in ("0", "1", "false", "true"):

@@ -32,6 +32,13 @@ def refuse_taken(ports: Iterable[Port]) -> None:
         raise BadInput("; ".join(taken))
 
 
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
 def is_free(host: str, number: int) -> bool:
     """Whether a server could bind here now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

@@ -81,6 +81,12 @@ def describe_jobs(log: Path) -> str:
     return ", ".join(f"{job} {int(rows):,} rows" for job, rows, _ in JOB_LINE.findall(text))
 
 
+def job_seconds(log: Path) -> float:
+    """Seconds that the jobs of a task log worked, their process's start-up not among them."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return sum(float(seconds) for _, _, seconds in JOB_LINE.findall(text))
+
+
 def last_words(log: Path) -> str:
     """The last thing that a failed task's command said, before Airflow's own lines about it."""
     text = log.read_text(errors="replace") if log.exists() else ""
