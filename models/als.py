@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from threadpoolctl import threadpool_limits
+
+from contracts.errors import BadInput
+from models.blas import use_one_thread
 
 WARM_SHARE = 3  # a warm start does a third of the sweeps
 SAFETY_FACTOR = 3  # the matrix, its transpose and the copies that a fit makes
+LEAST_RIDGE = 1e-6  # keeps a fold-in solvable where there are fewer items than factors and no penalty
+COLD_SCALE = np.float32(0.01)  # of implicit's own random start
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +38,26 @@ def fit_implicit(
     `warm` are item factors aligned to the columns: the fit starts there and does a third of the sweeps.
     The same weights and the same start give the same bytes on one kind of CPU.
     """
+    use_one_thread()  # implicit spreads rows over threads itself; BLAS threads under it only fight
     from implicit.cpu.als import AlternatingLeastSquares
 
-    iterations = parameters.iterations if warm is None else max(1, parameters.iterations // WARM_SHARE)
-    confidence = weights.astype(np.float32)
-    with threadpool_limits(1, "blas"):  # implicit spreads rows over threads itself; BLAS threads under it only fight
-        model = AlternatingLeastSquares(
-            factors=parameters.factors,
-            iterations=iterations,
-            regularization=parameters.regularization,
-            random_state=parameters.seed,
-            num_threads=0,
-        )
-        if warm is not None:
-            model.item_factors = warm.astype(np.float32).copy()
-            model.user_factors = fold_in(model.item_factors, confidence, parameters.regularization)
-        model.fit(confidence, show_progress=False)
+    confidence = _checked(weights)
+    if confidence.nnz == 0:  # nobody touched anything: no item is like another
+        return np.zeros((confidence.shape[1], parameters.factors), np.float32)
+    model = AlternatingLeastSquares(
+        factors=parameters.factors,
+        iterations=parameters.iterations if warm is None else max(1, parameters.iterations // WARM_SHARE),
+        regularization=parameters.regularization,
+        random_state=parameters.seed,
+        num_threads=0,
+    )
+    if warm is not None:
+        expected = (confidence.shape[1], parameters.factors)
+        if warm.shape != expected:
+            raise BadInput(f"warm factors have shape {warm.shape} and the fit takes {expected}; align them first")
+        model.item_factors = warm.astype(np.float32)
+        model.user_factors = model.recalculate_user(np.arange(confidence.shape[0]), confidence)
+    model.fit(confidence, show_progress=False)
     return np.asarray(model.item_factors, np.float32)
 
 
@@ -66,9 +74,10 @@ class FoldIn:
     """Fold-in against fixed item factors; keeps their Gram matrix, which costs more than a user."""
 
     def __init__(self, item_factors: NDArray[np.float32], regularization: float) -> None:
+        use_one_thread()
         self._items = item_factors
         wide = item_factors.astype(np.float64)
-        self._base = wide.T @ wide + regularization * np.eye(item_factors.shape[1])
+        self._base = wide.T @ wide + max(regularization, LEAST_RIDGE) * np.eye(item_factors.shape[1])
 
     def solve(self, weights: csr_matrix) -> NDArray[np.float32]:
         """User factors of each row of weights, float32 [rows, factors]."""
@@ -96,10 +105,10 @@ def align(warm: NDArray[np.float32], old_rows: NDArray[np.int32], parameters: Al
     New items start at small seeded noise, as a cold fit does.
     """
     noise = np.random.default_rng(parameters.seed).random((len(old_rows), warm.shape[1]), np.float32)
-    carried = (noise - 0.5) * np.float32(0.02)
+    carried = noise * COLD_SCALE
     known = old_rows >= 0
     carried[known] = warm[old_rows[known]]
-    return carried
+    return carried.astype(np.float32, copy=False)
 
 
 def estimate_bytes(users: int, items: int, interactions: int, factors: int) -> int:
@@ -107,3 +116,12 @@ def estimate_bytes(users: int, items: int, interactions: int, factors: int) -> i
     dense = 4 * factors * (users + items)
     sparse = 8 * interactions + 4 * (users + items)
     return SAFETY_FACTOR * (dense + sparse)
+
+
+def _checked(weights: csr_matrix) -> csr_matrix:
+    """The weights as float32 in sorted rows; BadInput when one of them is no confidence."""
+    confidence = weights.astype(np.float32)
+    if not np.all(np.isfinite(confidence.data)) or confidence.data.min(initial=0) < 0:
+        raise BadInput("an interaction has a weight below zero or none at all; weights are confidences from 0 up")
+    confidence.sum_duplicates()
+    return confidence

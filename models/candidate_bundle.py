@@ -1,5 +1,6 @@
 """What the first stage needs of one hour: factors, neighbours, item statistics, popularity; plain arrays on disk."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import BadInput
+from contracts.errors import BadInput, CorruptData
 from contracts.features import ITEM_STATS
 from models.als import FoldIn
-from models.bundle import verify_bundle, write_bundle
-from models.id_map import IdMap
+from models.bundle import read_bundle, write_bundle
+from models.id_map import UNKNOWN_ROW, IdMap
+from models.item_features import category_prices, item_features
 
 MADE_BY = "python -m headrace hour"
 ARRAYS = ("item_factors", "neighbour_rows", "neighbour_scores", "item_stats", "category_codes", "popular_rows")
@@ -24,9 +26,10 @@ NAMES_FILE = "names.json"
 class CandidateBundle:
     """n items with d factors and up to K neighbours each.
 
-    `item_factors` float32 [n, d]; `neighbour_rows` int32 [n, K] best first, padded with -1; `neighbour_scores`
-    float32 [n, K]; `item_stats` float64 [n, len(ITEM_STATS)], NaN where unknown; `category_codes` int32 [n], indices
-    into `categories`, -1 where unknown; `popular_rows` int32, rows by recent popularity, best first.
+    `item_factors` float32 [n, d], a row of zeros where nothing is known; `neighbour_rows` int32 [n, K] best first,
+    padded with -1; `neighbour_scores` float32 [n, K]; `item_stats` float64 [n, len(ITEM_STATS)], NaN where unknown;
+    `category_codes` int32 [n], indices into `categories`, -1 where unknown; `popular_rows` int32, distinct rows by
+    recent popularity, best first. BadInput when they do not fit each other.
     """
 
     items: IdMap
@@ -42,29 +45,40 @@ class CandidateBundle:
     regularization: float
     fold_in: FoldIn = field(init=False, repr=False, compare=False)
     category_prices: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    item_features: NDArray[np.float32] = field(init=False, repr=False, compare=False)
+    without_factors: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._refuse_misfits()
+        prices = category_prices(self.item_stats, self.category_codes, len(self.categories))
+        derived = {
+            "fold_in": FoldIn(self.item_factors, self.regularization),
+            "category_prices": prices,
+            "item_features": item_features(self.item_stats, self.category_codes, prices),
+            "without_factors": ~self.item_factors.any(axis=1),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def _refuse_misfits(self) -> None:
         count = len(self.items)
         for name in ("item_factors", "neighbour_rows", "neighbour_scores", "item_stats", "category_codes"):
-            if len(getattr(self, name)) != count:
-                raise BadInput(
-                    f"{name} has {len(getattr(self, name))} rows for {count} items; build both from one id map"
-                )
+            rows = len(getattr(self, name))
+            if rows != count:
+                raise BadInput(f"{name} has {rows} rows for {count} items; build both from one id map")
         if self.item_stats.shape[1:] != (len(ITEM_STATS),):
             raise BadInput(f"item_stats has shape {self.item_stats.shape}; it takes {len(ITEM_STATS)} columns")
-        object.__setattr__(self, "fold_in", FoldIn(self.item_factors, self.regularization))
-        object.__setattr__(self, "category_prices", self._mean_prices())
-
-    def _mean_prices(self) -> NDArray[np.float64]:
-        """Mean price of each category's items, and a last NaN that code -1 picks."""
-        prices = self.item_stats[:, ITEM_STATS.index("item_price")]
-        priced = (self.category_codes >= 0) & np.isfinite(prices)
-        size = len(self.categories) + 1
-        counts = np.bincount(self.category_codes[priced], minlength=size)
-        sums = np.bincount(self.category_codes[priced], weights=prices[priced], minlength=size)
-        means = np.full(size, np.nan)
-        np.divide(sums, counts, out=means, where=counts > 0)
-        return means
+        if not (np.isfinite(self.item_factors).all() and np.isfinite(self.neighbour_scores).all()):
+            raise BadInput("item factors or neighbour scores are not finite; look at the weights they were made from")
+        limits = {
+            "neighbour_rows": (UNKNOWN_ROW, count),
+            "popular_rows": (0, count),
+            "category_codes": (UNKNOWN_ROW, len(self.categories)),
+        }
+        for name, (low, high) in limits.items():
+            rows = getattr(self, name)
+            if rows.size and not low <= rows.min() <= rows.max() < high:
+                raise BadInput(f"{name} holds {rows.min()} to {rows.max()}; it takes {low} to {high - 1}")
 
     def save(self, folder: Path, notes: Mapping[str, Any]) -> str:
         """Write the bundle into `folder` and return its digest; `notes` join the manifest."""
@@ -72,8 +86,8 @@ class CandidateBundle:
         def write_files(partial: Path) -> None:
             for name in ARRAYS:
                 np.save(partial / f"{name}.npy", getattr(self, name), allow_pickle=False)
-            names = {"items": self.items.external_ids, "categories": self.categories}
-            (partial / NAMES_FILE).write_text(json.dumps(names, ensure_ascii=False))
+            names = {"items": self.items.external_ids, "categories": self.categories, "item_stats": ITEM_STATS}
+            (partial / NAMES_FILE).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
 
         own_notes = {"interval_key": self.interval_key, "engine": self.engine, "regularization": self.regularization}
         return write_bundle(folder, write_files, {**notes, **own_notes})
@@ -81,9 +95,14 @@ class CandidateBundle:
     @classmethod
     def load(cls, folder: Path) -> "CandidateBundle":
         """Read a bundle whose digests hold; MissingInput or CorruptData otherwise."""
-        manifest = verify_bundle(folder, made_by=MADE_BY)
-        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS}
-        names = json.loads((folder / NAMES_FILE).read_text())
+        files = {name: f"{name}.npy" for name in ARRAYS}
+        manifest, contents = read_bundle(folder, [*files.values(), NAMES_FILE], made_by=MADE_BY)
+        names = json.loads(contents[NAMES_FILE])
+        if names.get("item_stats") != list(ITEM_STATS):
+            raise CorruptData(f"{folder} holds other item statistics than this version knows; make it again: {MADE_BY}")
+        arrays: dict[str, Any] = {
+            name: np.load(io.BytesIO(contents[file]), allow_pickle=False) for name, file in files.items()
+        }
         return cls(
             items=IdMap(tuple(names["items"])),
             categories=tuple(names["categories"]),

@@ -1,7 +1,7 @@
 """First stage: a few hundred candidates a request, merged from several sources without losing depth.
 
-Sources: the user's own items, ALS fold-in, co-occurrence with recent own items, recent popularity. Every number is
-computed for one request at a time, so that a batch and a single request give the same bytes.
+Sources: the user's own items, co-occurrence with recent own items, recent popularity, ALS fold-in; then whatever is
+left. Every number is computed for one request at a time, so that a batch and a single request give the same bytes.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.errors import BadInput
 from contracts.lake import WEIGHT_SCALE
 from models.candidate_bundle import CandidateBundle
 from models.user_state import Request
@@ -21,19 +22,25 @@ Rows = NDArray[np.int32] | NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Share of the candidates that each source may bring before ALS fills what is left."""
+    """Share of the candidates that each source may bring before ALS fills what is left; together at most 1."""
 
     own: float = 0.4
     cooccurrence: float = 0.25
     popular: float = 0.15
 
+    def __post_init__(self) -> None:
+        shares = (self.own, self.cooccurrence, self.popular)
+        if min(shares) < 0 or sum(shares) > 1:
+            raise BadInput(f"quotas {shares} of the sources must be shares from 0 up that sum to 1 at most")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """n candidates, rows ascending; a score is 0 and a rank NaN where a source did not bring the item.
+    """n candidates, rows ascending; a rank is NaN where a source did not bring the item.
 
+    Scores are those of every candidate, whoever brought it; 0 where a source knows nothing of the two.
     `rows` int32, all else float32, each [n]. `own_place` int32 is the candidate's index in the request's own items,
-    -1 where it is none of them.
+    -1 where it is none of them. `own_rows` int32 [own items] are the rows of the request's own items, -1 where unknown.
     """
 
     rows: NDArray[np.int32]
@@ -46,111 +53,144 @@ class Candidates:
     own_rank: NDArray[np.float32]
     popular_rank: NDArray[np.float32]
     source_count: NDArray[np.float32]
+    own_rows: NDArray[np.int32]
 
 
 def gather(bundle: CandidateBundle, request: Request, count: int, quotas: Quotas = Quotas()) -> Candidates:
     """Gather up to `count` candidates for one request; fewer only when the catalogue allows no more."""
-    item_count = len(bundle.items)
     own_rows = bundle.items.rows(request.own.item_ids)
-    open_rows = _open_rows(bundle, request)
+    closed = _closed(bundle, request)
     als = _als_scores(bundle, request, own_rows)
     cooccurrence = _cooccurrence_scores(bundle, request, own_rows)
-    brought: dict[str, Rows] = {
-        "own": _own_order(request, own_rows, open_rows)[: int(count * quotas.own)],
-        "cooccurrence": _best(np.where(open_rows, cooccurrence, 0), int(count * quotas.cooccurrence)),
-        "popular": bundle.popular_rows[open_rows[bundle.popular_rows]][: int(count * quotas.popular)],
-    }
-    taken = np.zeros(item_count, np.int32)
-    for rows in brought.values():
-        taken[rows] += 1
-    brought["als"] = _best(np.where(open_rows, als, -np.inf), count) if als.any() else _filler(bundle, open_rows, count)
-    left = count - int(np.count_nonzero(taken))
-    kept_als = brought["als"][taken[brought["als"]] == 0][:left]
-    in_als = np.zeros(item_count, bool)
-    in_als[brought["als"]] = True
-    rows = np.sort(np.concatenate([np.flatnonzero(taken), kept_als])).astype(np.int32)
+    own = _own_order(request, own_rows, closed)[: int(count * quotas.own)]
+    near = _best_touched(cooccurrence, closed, int(count * quotas.cooccurrence))
+    # a stranger has no other source
+    popular_count = count - len(own) - len(near) if als is None else int(count * quotas.popular)
+    popular = _popular(bundle, closed, popular_count)
+    liked = own[:0] if als is None else _best(np.where(closed | bundle.without_factors, -np.inf, als), count)
+    rows = _merge(bundle, (own, near, popular, liked), closed, count)
+    place = np.full(len(bundle.items), -1, np.int32)  # of each item among the candidates
+    place[rows] = np.arange(len(rows), dtype=np.int32)
+    ranks = [_ranks(source, place, len(rows)) for source in (own, near, popular, liked)]
     return Candidates(
         rows=rows,
-        own_place=_places(own_rows, rows, item_count),
-        als_score=als[rows],
-        als_rank=_ranks(brought["als"], rows, item_count),
-        cooccurrence_score=cooccurrence[rows],
-        cooccurrence_rank=_ranks(brought["cooccurrence"], rows, item_count),
-        cooccurrence_last_score=_last_scores(bundle, own_rows)[rows],
-        own_rank=_ranks(brought["own"], rows, item_count),
-        popular_rank=_ranks(brought["popular"], rows, item_count),
-        source_count=(taken[rows] + in_als[rows]).astype(np.float32),
+        own_place=_own_places(own_rows, place, len(rows)),
+        als_score=np.zeros(len(rows), np.float32) if als is None else als[rows],
+        als_rank=ranks[3],
+        cooccurrence_score=cooccurrence[rows].astype(np.float32),
+        cooccurrence_rank=ranks[1],
+        cooccurrence_last_score=_last_scores(bundle, own_rows, place, len(rows)),
+        own_rank=ranks[0],
+        popular_rank=ranks[2],
+        source_count=np.isfinite(ranks).sum(axis=0).astype(np.float32),
+        own_rows=own_rows,
     )
 
 
-def _open_rows(bundle: CandidateBundle, request: Request) -> NDArray[np.bool_]:
-    is_open = np.ones(len(bundle.items), bool)
+def _closed(bundle: CandidateBundle, request: Request) -> NDArray[np.bool_]:
+    """Which items must not appear, bool [items]."""
+    closed = np.full(len(bundle.items), request.allowed is not None)
     if request.allowed is not None:
-        is_open[:] = False
-        allowed = bundle.items.rows(sorted(request.allowed))
-        is_open[allowed[allowed >= 0]] = True
-    excluded = bundle.items.rows(sorted(request.excluded))
-    is_open[excluded[excluded >= 0]] = False
-    return is_open
+        allowed = bundle.items.rows(tuple(request.allowed))
+        closed[allowed[allowed >= 0]] = False
+    if request.excluded:
+        excluded = bundle.items.rows(tuple(request.excluded))
+        closed[excluded[excluded >= 0]] = True
+    return closed
 
 
-def _als_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float32]:
+def _als_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float32] | None:
+    """Scores of all items, float32 [items]; nothing for a user of whom ALS knows nothing."""
     known = own_rows >= 0
     weights = (request.own.weight_scaled[known] / WEIGHT_SCALE).astype(np.float32)
     user = bundle.fold_in.solve_one(own_rows[known], weights)
-    return np.asarray(bundle.item_factors @ user, np.float32)
+    return np.asarray(bundle.item_factors @ user, np.float32) if user.any() else None
 
 
-def _cooccurrence_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float32]:
+def _cooccurrence_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float64]:
     known = np.flatnonzero(own_rows >= 0)[:RECENT_ITEMS]  # own items come most recent first
     neighbours = bundle.neighbour_rows[own_rows[known]].ravel()
-    strength = np.log1p(request.own.event_count[known]).astype(np.float64)
+    strength = np.log1p(request.own.event_count[known].astype(np.float64))
     scores = (bundle.neighbour_scores[own_rows[known]] * strength[:, None]).ravel()
-    real = neighbours >= 0
-    summed = np.bincount(neighbours[real], weights=scores[real], minlength=len(bundle.items))
-    return summed.astype(np.float32)
+    scores[neighbours < 0] = 0.0  # padding; it may land anywhere then
+    return np.asarray(np.bincount(np.maximum(neighbours, 0), weights=scores, minlength=len(bundle.items)), np.float64)
 
 
-def _last_scores(bundle: CandidateBundle, own_rows: NDArray[np.int32]) -> NDArray[np.float32]:
-    scores = np.zeros(len(bundle.items), np.float32)
-    known = own_rows[own_rows >= 0]
-    if len(known):
-        neighbours = bundle.neighbour_rows[known[0]]
-        real = neighbours >= 0
-        scores[neighbours[real]] = bundle.neighbour_scores[known[0]][real]
+def _last_scores(
+    bundle: CandidateBundle, own_rows: NDArray[np.int32], place: NDArray[np.int32], count: int
+) -> NDArray[np.float32]:
+    """Co-occurrence with the most recent own item alone, float32 [candidates]."""
+    scores = np.zeros(count, np.float32)
+    for last in own_rows[own_rows >= 0][:1]:
+        neighbours = bundle.neighbour_rows[last]
+        found = (neighbours >= 0) & (place[neighbours] >= 0)
+        scores[place[neighbours[found]]] = bundle.neighbour_scores[last][found]
     return scores
 
 
-def _own_order(request: Request, own_rows: NDArray[np.int32], open_rows: NDArray[np.bool_]) -> Rows:
+def _own_order(request: Request, own_rows: NDArray[np.int32], closed: NDArray[np.bool_]) -> Rows:
     known = np.flatnonzero(own_rows >= 0)
-    known = known[open_rows[own_rows[known]]]
+    known = known[~closed[own_rows[known]]]
     order = np.lexsort((own_rows[known], -request.own.weight_scaled[known]))
     return own_rows[known][order]
 
 
-def _filler(bundle: CandidateBundle, open_rows: NDArray[np.bool_], count: int) -> Rows:
-    """Without a history there is no taste to score by: popular items first, then the others by row."""
-    popular = bundle.popular_rows[open_rows[bundle.popular_rows]]
-    others = np.setdiff1d(np.flatnonzero(open_rows), popular)
-    return np.concatenate([popular, others])[:count].astype(np.int64)
+def _popular(bundle: CandidateBundle, closed: NDArray[np.bool_], count: int) -> Rows:
+    reach = count + int(np.count_nonzero(closed))  # at most so many are passed over
+    head = bundle.popular_rows[:reach]
+    return head[~closed[head]][:count]
 
 
 def _best(scores: NDArray[np.float32], count: int) -> Rows:
-    """Rows of the best positive-or-finite scores, best first, ties by row."""
-    usable = np.flatnonzero(np.isfinite(scores) & (scores != 0))
-    if len(usable) > count:
-        usable = usable[np.argpartition(-scores[usable], count - 1)[:count]] if count else usable[:0]
-    return usable[np.lexsort((usable, -scores[usable]))]
+    """Places of the `count` best scores, best first, ties by place; minus infinity is never among them.
+
+    A threshold, not a partition of places: where equal scores straddle the cut the lower places stay, on any CPU.
+    """
+    count = min(count, len(scores))
+    if count <= 0:
+        return np.zeros(0, np.int64)
+    cut = np.partition(scores, len(scores) - count)[len(scores) - count]
+    found = np.flatnonzero(scores >= cut) if cut > -np.inf else np.flatnonzero(scores > -np.inf)
+    return found[np.argsort(-scores[found], kind="stable")][:count]
 
 
-def _places(own_rows: NDArray[np.int32], rows: NDArray[np.int32], item_count: int) -> NDArray[np.int32]:
-    place = np.full(item_count, -1, np.int32)
+def _best_touched(scores: NDArray[np.float64], closed: NDArray[np.bool_], count: int) -> Rows:
+    touched = np.flatnonzero(scores > 0)
+    touched = touched[~closed[touched]]
+    return touched[_best(scores[touched].astype(np.float32), count)]
+
+
+def _merge(
+    bundle: CandidateBundle, sources: tuple[Rows, ...], closed: NDArray[np.bool_], count: int
+) -> NDArray[np.int32]:
+    """All items of the sources in their order until `count` are found, then popular ones, then any; ascending."""
+    taken = np.zeros(len(bundle.items), bool)
+    for rows in sources[:-1]:
+        taken[rows] = True
+    missing = count - int(np.count_nonzero(taken))
+    liked = sources[-1]
+    taken[liked[~taken[liked]][:missing]] = True
+    missing = count - int(np.count_nonzero(taken))
+    if missing > 0:
+        popular = bundle.popular_rows
+        fillers = popular[~(taken | closed)[popular]][:missing]
+        taken[fillers] = True
+        taken[np.flatnonzero(~(taken | closed))[: missing - len(fillers)]] = True
+    return np.flatnonzero(taken).astype(np.int32)
+
+
+def _own_places(own_rows: NDArray[np.int32], place: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    own_places = np.full(count, -1, np.int32)
     known = np.flatnonzero(own_rows >= 0)
-    place[own_rows[known]] = known
-    return place[rows]
+    at = place[own_rows[known]]
+    own_places[at[at >= 0]] = known[at >= 0]
+    return own_places
 
 
-def _ranks(brought: Rows, rows: NDArray[np.int32], item_count: int) -> NDArray[np.float32]:
-    ranks = np.full(item_count, NO_RANK, np.float32)
-    ranks[brought] = np.arange(1, len(brought) + 1, dtype=np.float32)
-    return ranks[rows]
+def _ranks(source: Rows, place: NDArray[np.int32], count: int) -> NDArray[np.float32]:
+    """Place of each candidate in a source's order from 1, float32 [candidates]."""
+    ranks = np.full(count, NO_RANK, np.float32)
+    at = place[source]
+    found = np.flatnonzero(at >= 0)
+    ranks[at[found]] = found + 1
+    return ranks

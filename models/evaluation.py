@@ -45,8 +45,10 @@ def _hits(lists: Lists, truths: Truths, k: int) -> NDArray[np.float64]:
     hits = np.zeros((len(lists), k))
     for user, (one, truth) in enumerate(zip(lists, truths, strict=True)):
         wanted = truth if isinstance(truth, set | frozenset) else set(truth)
+        seen: set[str] = set()  # an item twice in a list is one hit
         for place, item in enumerate(one[:k]):
-            hits[user, place] = item in wanted
+            hits[user, place] = item in wanted and item not in seen
+            seen.add(item)
     return hits
 
 

@@ -9,34 +9,50 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.features import DAYPARTS, FEATURE_ORDER, ITEM_STATS, USER_STATS
+from contracts.features import (
+    CONTEXT_FEATURES,
+    DAYPARTS,
+    FEATURE_ORDER,
+    ITEM_FEATURES,
+    ITEM_STATS,
+    USER_FEATURES,
+    USER_STATS,
+)
 from contracts.lake import WEIGHT_SCALE
 from models.candidate_bundle import CandidateBundle
 from models.candidates import Candidates
+from models.item_features import ITEM_COLUMNS, PRICE_RATIO
 from models.user_state import Request
 
 DAY_SECONDS = 86_400.0
-Columns = Mapping[str, NDArray[np.float64] | NDArray[np.float32] | NDArray[np.floating] | float]
+Values = NDArray[np.float64] | NDArray[np.float32] | float
+Columns = Mapping[str, Values]
+
+_PLACES = {name: place for place, name in enumerate(FEATURE_ORDER)}
+_OF_ITEM = slice(_PLACES[ITEM_FEATURES[0]], _PLACES[ITEM_FEATURES[-1]] + 1)
+_OF_REQUEST = slice(_PLACES[USER_FEATURES[0]], _PLACES[CONTEXT_FEATURES[-1]] + 1)
+_STAT = {name: place for place, name in enumerate(ITEM_STATS)}
 
 
 def feature_matrix(bundle: CandidateBundle, request: Request, candidates: Candidates) -> NDArray[np.float32]:
     """Build the matrix float32 [candidates, len(FEATURE_ORDER)]; what is not known is NaN."""
-    item = dict(zip(ITEM_STATS, bundle.item_stats[candidates.rows].T, strict=True))
     user = dict(zip(USER_STATS, map(float, request.user_stats), strict=True))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    of_items = bundle.item_features[candidates.rows]
+    matrix = np.empty((len(candidates.rows), len(FEATURE_ORDER)), np.float32)
+    matrix[:, _OF_ITEM] = of_items[:, : len(ITEM_FEATURES)]
+    matrix[:, _OF_REQUEST] = _request_row(user, request.as_of_at)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         columns: Columns = {
             **_candidate_columns(candidates),
             **_own_columns(request, candidates),
             **_category_columns(bundle, request, candidates),
-            **_match_columns(bundle, item, user, candidates),
-            **_item_columns(item, request.as_of_at),
-            **_user_columns(user, request.as_of_at),
-            **_context_columns(request.as_of_at),
+            **_match_columns(bundle, user, candidates),
+            **_age_columns(bundle, request, candidates),
+            PRICE_RATIO: of_items[:, ITEM_COLUMNS.index(PRICE_RATIO)],
         }
-    matrix = np.empty((len(candidates.rows), len(FEATURE_ORDER)), np.float32)
-    for place, name in enumerate(FEATURE_ORDER):
-        matrix[:, place] = columns[name]
-    matrix[~np.isfinite(matrix)] = np.nan
+        for name, values in columns.items():
+            matrix[:, _PLACES[name]] = values
+    matrix[np.isinf(matrix)] = np.nan
     return matrix
 
 
@@ -55,11 +71,12 @@ def _candidate_columns(candidates: Candidates) -> Columns:
 
 def _own_columns(request: Request, candidates: Candidates) -> Columns:
     own, place = request.own, candidates.own_place
-    mine = place >= 0
+    mine = np.flatnonzero(place >= 0)
+    which = place[mine]
 
     def pick(values: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.float64]:
         picked = np.full(len(place), np.nan)
-        picked[mine] = values[place[mine]]
+        picked[mine] = values[which]
         return picked
 
     count, first, last = pick(own.event_count), pick(own.first_at), pick(own.last_at)
@@ -79,7 +96,7 @@ def _own_columns(request: Request, candidates: Candidates) -> Columns:
 
 
 def _category_columns(bundle: CandidateBundle, request: Request, candidates: Candidates) -> Columns:
-    own_rows = bundle.items.rows(request.own.item_ids)
+    own_rows = candidates.own_rows
     own_codes = np.where(own_rows >= 0, bundle.category_codes[own_rows], -1) if len(bundle.items) else own_rows
     known = own_codes >= 0
     size = len(bundle.categories) + 1  # the last place answers for "no category"
@@ -100,45 +117,37 @@ def _category_columns(bundle: CandidateBundle, request: Request, candidates: Can
     }
 
 
-def _match_columns(
-    bundle: CandidateBundle, item: dict[str, NDArray[np.float64]], user: dict[str, float], candidates: Candidates
-) -> Columns:
-    of_item = np.stack([item[f"item_{part}_share"] for part in DAYPARTS])
-    of_user = np.array([user[f"user_{part}_share"] for part in DAYPARTS])
-    category_price = bundle.category_prices[bundle.category_codes[candidates.rows]]
+def _match_columns(bundle: CandidateBundle, user: dict[str, float], candidates: Candidates) -> Columns:
+    stats = bundle.item_stats[candidates.rows]
+    parts = (stats[:, _STAT[f"item_{part}_share"]] * user[f"user_{part}_share"] for part in DAYPARTS)
+    price = user["user_price_mean"]
     return {
-        "price_ratio_to_user": item["item_price"] / user["user_price_mean"] if user["user_price_mean"] else np.nan,
-        "price_ratio_to_category": item["item_price"] / category_price,
-        "daypart_match": of_item[0] * of_user[0]
-        + of_item[1] * of_user[1]
-        + of_item[2] * of_user[2]
-        + of_item[3] * of_user[3],
-        "weekend_match": 1.0 - np.abs(item["item_weekend_share"] - user["user_weekend_share"]),
+        "price_ratio_to_user": stats[:, _STAT["item_price"]] / price if price else np.nan,
+        "daypart_match": sum(parts),  # in the order of DAYPARTS: sums of doubles depend on it
+        "weekend_match": 1.0 - np.abs(stats[:, _STAT["item_weekend_share"]] - user["user_weekend_share"]),
     }
 
 
-def _item_columns(item: dict[str, NDArray[np.float64]], as_of_at: int) -> Columns:
-    derived = {
-        "item_age_days": (as_of_at - item["item_first_at"]) / DAY_SECONDS,
-        "item_idle_days": (as_of_at - item["item_last_at"]) / DAY_SECONDS,
-        "item_trend_24h": 7 * item["item_count_24h"] / item["item_count_7d"],
-        "item_trend_7d": 30 / 7 * item["item_count_7d"] / item["item_count_30d"],
-        "item_events_per_user": item["item_count_window"] / item["item_user_count"],
+def _age_columns(bundle: CandidateBundle, request: Request, candidates: Candidates) -> Columns:
+    first, last = (bundle.item_stats[candidates.rows, _STAT[name]] for name in ("item_first_at", "item_last_at"))
+    return {
+        "item_age_days": (request.as_of_at - first) / DAY_SECONDS,
+        "item_idle_days": (request.as_of_at - last) / DAY_SECONDS,
     }
-    return item | derived
 
 
-def _user_columns(user: dict[str, float], as_of_at: int) -> Columns:
+def _request_row(user: dict[str, float], as_of_at: int) -> NDArray[np.float32]:
+    """What is the same for all candidates of a request: the features of the user and of the moment."""
+    moment = datetime.fromtimestamp(as_of_at, UTC)
     days = user["user_active_days"]
     span = (user["user_last_at"] - user["user_first_at"]) / DAY_SECONDS
-    derived = {
+    known = user | {
         "user_recency_days": (as_of_at - user["user_last_at"]) / DAY_SECONDS,
         "user_tenure_days": (as_of_at - user["user_first_at"]) / DAY_SECONDS,
         "user_gap_days": span / (days - 1) if days > 1 else np.nan,
+        "hour_of_day": float(moment.hour),
+        "weekday": float(moment.weekday()),
     }
-    return user | derived
-
-
-def _context_columns(as_of_at: int) -> Columns:
-    moment = datetime.fromtimestamp(as_of_at, UTC)
-    return {"hour_of_day": float(moment.hour), "weekday": float(moment.weekday())}
+    row = np.array([known[name] for name in (*USER_FEATURES, *CONTEXT_FEATURES)], np.float64)
+    with np.errstate(over="ignore"):
+        return row.astype(np.float32)

@@ -47,13 +47,19 @@ def pass_gate(
 ) -> GateFigures:
     """Compare, and return the figures; GateRefused tells every rule that the new ranker broke.
 
-    Refused: scores that are not finite; NDCG below popularity; NDCG below the previous ranker's with a 95 %
-    interval of the paired difference that leaves no doubt.
+    Refused: scores that are not finite; a gate window in which no candidate came true; NDCG below popularity; NDCG
+    below the previous ranker's with a 95 % interval of the paired difference that leaves no doubt.
     """
     scores = candidate(gate_set.features)
     if not np.all(np.isfinite(scores)):
-        raise GateRefused(f"the new ranker gave {np.count_nonzero(~np.isfinite(scores))} scores that are no numbers")
+        count = np.count_nonzero(~np.isfinite(scores))
+        raise GateRefused(f"the new ranker gave {count} scores that are no numbers; the previous one keeps serving")
     new = grouped_ndcg(scores, gate_set)
+    if len(new) == 0:
+        raise GateRefused(
+            f"none of {len(gate_set.group_sizes)} users of the gate window has a candidate that came true, so nothing "
+            "can be compared; import more events or widen HEADRACE_LABEL_WINDOW_HOURS; the previous one keeps serving"
+        )
     popular = grouped_ndcg(np.nan_to_num(gate_set.features[:, POPULARITY].astype(np.float64)), gate_set)
     old = new if previous is None else grouped_ndcg(previous(gate_set.features), gate_set)
     low, high = paired_interval(new - old)

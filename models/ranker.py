@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadInput, CorruptData
 from contracts.features import FEATURE_ORDER
-from models.bundle import verify_bundle, write_bundle
+from models.bundle import read_bundle, write_bundle
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -63,6 +63,8 @@ def train_ranker(
         "num_threads": 2,
         "verbosity": -1,
     }
+    if sum(group_sizes) != len(features):
+        raise BadInput(f"groups of the ranker sum to {sum(group_sizes)} for {len(features)} rows; count rows a user")
     data = lgb.Dataset(features, labels, group=group_sizes, feature_name=list(FEATURE_ORDER), free_raw_data=True)
     return lgb.train(options, data, num_boost_round=parameters.trees)
 
@@ -80,20 +82,21 @@ class RankerBundle:
         """Write the bundle into `folder` and return its digest."""
 
         def write_files(partial: Path) -> None:
-            (partial / MODEL_FILE).write_text(self.model_text)
-            (partial / NOTES_FILE).write_text(json.dumps({"feature_order": FEATURE_ORDER}))
+            (partial / MODEL_FILE).write_bytes(self.model_text.encode())
+            (partial / NOTES_FILE).write_text(json.dumps({"feature_order": FEATURE_ORDER}), encoding="utf-8")
 
         return write_bundle(folder, write_files, {"label_end_at": self.label_end_at, "figures": dict(self.figures)})
 
     @classmethod
     def load(cls, folder: Path) -> "RankerBundle":
         """Read a bundle whose digests hold and whose features are today's, in today's order."""
-        manifest = verify_bundle(folder, made_by=MADE_BY)  # before parsing: a strange model text can crash LightGBM
-        order = tuple(json.loads((folder / NOTES_FILE).read_text())["feature_order"])
+        # digests come before parsing: a strange model text can crash LightGBM
+        manifest, contents = read_bundle(folder, (MODEL_FILE, NOTES_FILE), made_by=MADE_BY)
+        order = tuple(json.loads(contents[NOTES_FILE])["feature_order"])
         if order != FEATURE_ORDER:
             strange = sorted(set(order) ^ set(FEATURE_ORDER)) or ["their order"]
             raise CorruptData(
                 f"{folder} was trained on other features ({', '.join(strange[:5])}); train again: {MADE_BY}"
             )
-        text = (folder / MODEL_FILE).read_text()
+        text = contents[MODEL_FILE].decode()
         return cls(text, manifest["label_end_at"], manifest["figures"], manifest["digest"])

@@ -3,13 +3,18 @@
 import fcntl
 import hashlib
 import logging
+import os
 import platform
+import time
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.manifest import digest_file
 from models.ranker import RankerBundle
 
 logger = logging.getLogger(__name__)
@@ -37,19 +42,21 @@ class BoosterScorer:
 
 
 class CompiledScorer:
-    """The same trees through lleaves, compiled once a model and CPU into `cache`."""
+    """The same trees through lleaves, compiled once a model, CPU and compiler into `cache`."""
 
     def __init__(self, bundle: RankerBundle, cache: Path) -> None:
         import lleaves
 
-        cache.mkdir(parents=True, exist_ok=True)
-        name = f"{bundle.digest or hashlib.blake2b(bundle.model_text.encode(), digest_size=16).hexdigest()}.{_cpu()}"
-        model_file, compiled = cache / f"{name}.txt", cache / f"{name}.o"
+        cache.mkdir(parents=True, exist_ok=True, mode=0o700)  # what lies in it is run
+        name = f"{_model_digest(bundle)}.{_machine()}"
+        model_file, code = cache / f"{name}.txt", cache / f"{name}.o"
         with (cache / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two workers that start together compile once
-            model_file.write_text(bundle.model_text)
+            _write(model_file, bundle.model_text.encode())
             self._model: Any = lleaves.Model(model_file=str(model_file))
-            self._model.compile(cache=str(compiled))
+            if not _is_whole(code):
+                _compile(str(model_file), code)
+            self._model.compile(cache=str(code))
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores float64 [n]."""
@@ -65,10 +72,47 @@ def make_scorer(bundle: RankerBundle, cache: Path) -> Scorer:
         return BoosterScorer(bundle.model_text)
 
 
-def _cpu() -> str:
-    """A short name of this CPU's kind: code compiled for one may not run on another."""
+def _compile(model_file: str, code: Path) -> None:
+    """Compile into a file of its own, then give it its name: a compiler killed half-way leaves nothing to be loaded."""
+    import lleaves
+
+    began = time.monotonic()
+    fresh = code.with_suffix(f".{os.getpid()}.partial")
+    fresh.unlink(missing_ok=True)  # lleaves would load what lies there
+    lleaves.Model(model_file=model_file).compile(cache=str(fresh))
+    _write(_digest_file(code), digest_file(fresh).encode())
+    fresh.replace(code)
+    logger.info("event=ranker_compiled file=%s seconds=%.1f", code.name, time.monotonic() - began)
+
+
+def _is_whole(code: Path) -> bool:
+    """Whether the code is there as it was compiled: LLVM ends the whole process over a damaged file."""
+    try:
+        return digest_file(code) == _digest_file(code).read_text()
+    except FileNotFoundError:
+        return False
+
+
+def _digest_file(code: Path) -> Path:
+    return code.with_suffix(".o.digest")
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _model_digest(bundle: RankerBundle) -> str:
+    return hashlib.blake2b(bundle.model_text.encode(), digest_size=16).hexdigest()
+
+
+@cache
+def _machine() -> str:
+    """A short name of this CPU's kind and the compiler: code made by or for another may not run here."""
     flags = next((line for line in _cpu_lines() if line.startswith(("flags", "Features"))), platform.machine())
-    return hashlib.blake2b(flags.encode(), digest_size=6).hexdigest()
+    compiler = "/".join(version(name) for name in ("lleaves", "llvmlite"))
+    return hashlib.blake2b(f"{flags} {compiler}".encode(), digest_size=6).hexdigest()
 
 
 def _cpu_lines() -> list[str]:

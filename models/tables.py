@@ -1,6 +1,5 @@
 """Lake tables as Arrow: schemas, whole partitions in and out, with deterministic bytes."""
 
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 from contracts.errors import MissingInput
 from contracts.lake import Table
 from contracts.manifest import Manifest, digest_file
+from models.folders import fill_folder
 
 DATA_FILE = "part-0.parquet"
 _SCALARS = {
@@ -46,16 +46,15 @@ def write_partition(table: Table, data: pa.Table, lake: Path, *values: str) -> s
 
     Rows must come sorted: equal rows in equal order give equal bytes.
     """
-    folder = table.partition(lake, *values)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    pq.write_table(
-        data.select(list(table.column_names)).cast(arrow_schema(table)), partial / DATA_FILE, compression="zstd"
-    )
-    digest = digest_file(partial / DATA_FILE)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    rows = data.select(list(table.column_names)).cast(arrow_schema(table))
+    digest = ""
+
+    def write_file(partial: Path) -> None:
+        nonlocal digest
+        pq.write_table(rows, partial / DATA_FILE, compression="zstd")
+        digest = digest_file(partial / DATA_FILE)
+
+    fill_folder(table.partition(lake, *values), write_file)
     return digest
 
 

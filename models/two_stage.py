@@ -41,27 +41,29 @@ def candidate_features(
     candidates: CandidateBundle, requests: Sequence[Request], candidate_count: int
 ) -> list[CandidateFeatures]:
     """First stage and features of each request; training sets are made of this, so nothing can drift."""
-    gathered = [gather(candidates, request, candidate_count) for request in requests]
-    return [
-        CandidateFeatures(found.rows, feature_matrix(candidates, request, found))
-        for request, found in zip(requests, gathered, strict=True)
-    ]
+    return [_candidate_features(candidates, request, candidate_count) for request in requests]
 
 
 def recommend(bundle: Bundle, requests: Sequence[Request], k: int) -> list[Ranked]:
     """The k best items of each request, best first, ties by row; fewer only when no more are allowed.
 
-    A batch gives each request exactly what it gets alone: trees score row by row.
+    A batch gives each request exactly what it gets alone: requests are worked on one by one, so that a request's
+    rows stay in the processor's cache and no product is shared.
     """
-    found = candidate_features(bundle.candidates, requests, bundle.candidate_count)
-    if not found:
-        return []
-    scores = bundle.scorer.score(np.concatenate([one.features for one in found]))
-    ends = np.cumsum([len(one.rows) for one in found])
-    return [
-        _top(bundle.candidates, one.rows, part.astype(np.float32), k)
-        for one, part in zip(found, np.split(scores, ends[:-1]), strict=True)
-    ]
+    count = max(bundle.candidate_count, k)
+    return [_recommend_one(bundle, request, count, k) for request in requests]
+
+
+def _candidate_features(candidates: CandidateBundle, request: Request, count: int) -> CandidateFeatures:
+    found = gather(candidates, request, count)
+    return CandidateFeatures(found.rows, feature_matrix(candidates, request, found))
+
+
+def _recommend_one(bundle: Bundle, request: Request, count: int, k: int) -> Ranked:
+    found = _candidate_features(bundle.candidates, request, count)
+    if not len(found.rows):
+        return Ranked((), np.zeros(0, np.float32))
+    return _top(bundle.candidates, found.rows, bundle.scorer.score(found.features).astype(np.float32), k)
 
 
 def _top(candidates: CandidateBundle, rows: NDArray[np.int32], scores: NDArray[np.float32], k: int) -> Ranked:

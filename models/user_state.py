@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts import lake
+from contracts.errors import BadInput
 from contracts.features import USER_STATS
 from contracts.user_state import MAX_PROFILE_ITEMS
 
@@ -27,6 +28,13 @@ class OwnItems:
     first_at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     last_at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     value_scaled: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        lengths = {len(getattr(self, name)) for name in self.__slots__}
+        if len(lengths) > 1 or len(self.item_ids) > MAX_PROFILE_ITEMS:
+            raise BadInput(
+                f"own items came as columns of {sorted(lengths)} rows; give all the same, at most {MAX_PROFILE_ITEMS}"
+            )
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "OwnItems":
@@ -67,6 +75,10 @@ class Request:
     user_stats: NDArray[np.float64] = field(default_factory=unknown_user_stats)
     excluded: frozenset[str] = frozenset()
     allowed: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.user_stats.shape != (len(USER_STATS),):
+            raise BadInput(f"user_stats has shape {self.user_stats.shape}; it takes {len(USER_STATS)} numbers")
 
 
 @dataclass(frozen=True, slots=True)

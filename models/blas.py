@@ -1,0 +1,15 @@
+"""One BLAS thread a process: products of the same numbers keep the same last bits wherever they are computed."""
+
+from functools import cache
+
+from threadpoolctl import threadpool_limits
+
+
+@cache
+def use_one_thread() -> None:
+    """Hold BLAS of this process to one thread, from now on.
+
+    How a product is split among threads decides the order of its sums; and where several workers share the cores,
+    each with threads of its own, they only wait for each other.
+    """
+    threadpool_limits(1, "blas")
