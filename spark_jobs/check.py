@@ -80,8 +80,8 @@ def broken_hour(hour: Hour, settings: Settings) -> Iterator[str]:
 
 
 def measure(hour: Hour, settings: Settings) -> Quality:
-    """Coverage, overlap and NDCG of the hour; a list is full when it holds all that a small catalogue has."""
-    full = min(settings.list_size, settings.candidate_count, len(hour.known))
+    """Coverage, overlap and NDCG of the hour; a list is full when it holds all that a small catalogue offers."""
+    full = min(settings.list_size, settings.candidate_count, hour.offered)
     covered = coverage(FlatLists.of(hour.lists), head_count=hour.head.num_rows, full=full)
     kept = overlap(hour.lists, hour.served) if hour.served is not None else None
     served_ndcg = None if hour.served is None else mean_ndcg(hour.served, hour.truths)

@@ -10,18 +10,20 @@ from contracts.lake import CLEAN_EVENTS, HEAD_USERS, ITEM_ID, ITEMS, LISTS, OCCU
 from contracts.manifest import FILE_NAME
 from contracts.redis_layout import Pointer
 from models.tables import read_partition
+from spark_jobs.catalogue import unavailable_items
 from spark_jobs.context import JobContext
 
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What one hour would serve, and what it is held against."""
+    """What one hour would serve, and what it is held against; `offered` counts the items that a list may hold."""
 
     lists: pa.Table
     popular: pa.Table
     similar: pa.Table
     head: pa.Table
     known: pa.Array
+    offered: int
     served: pa.Table | None
     truths: dict[str, set[str]]
 
@@ -30,6 +32,7 @@ def read_hour(context: JobContext, pointer: Pointer | None) -> Hour:
     """Read the hour's partitions and the lists that serve now, where the lake still has them."""
     lake, key = context.lake, context.key
     items = [read_partition(ITEM_STATS_TABLE, lake, key, columns=[ITEM_ID]).column(ITEM_ID)]
+    unavailable = pa.array(sorted(unavailable_items(lake)), pa.string())
     if any(ITEMS.path(lake).glob("*.parquet")):
         items.append(read_partition(ITEMS, lake, columns=[ITEM_ID]).column(ITEM_ID))
     lists = read_partition(LISTS, lake, key)
@@ -39,6 +42,7 @@ def read_hour(context: JobContext, pointer: Pointer | None) -> Hour:
         similar=read_partition(SIMILAR, lake, key),
         head=read_partition(HEAD_USERS, lake, key, columns=[USER_ID]),
         known=pc.unique(pa.chunked_array([chunk for column in items for chunk in column.chunks], pa.string())),
+        offered=pc.sum(pc.invert(pc.is_in(items[0], unavailable))).as_py() or 0,
         served=_served(context, pointer),
         truths=_truths(context, lists),
     )

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import redis
 
 from contracts.errors import GateRefused, MissingInput, StoreUnavailable
 from contracts.features import ITEM_STATS, ITEM_STATS_TABLE
 from contracts.lake import CLEAN_EVENTS, HEAD_USERS, LISTS, POPULAR, SIMILAR, Table
+from contracts.lake import ITEMS as CATALOGUE
 from contracts.manifest import Manifest
 from headrace.embedded_redis import EmbeddedRedis
+from models.tables import arrow_schema, write_partition
 from spark_jobs import check
 from spark_jobs.passed_check import check_folder
 from spark_jobs.publish import publish
@@ -102,6 +105,18 @@ def test_lists_longer_than_the_setting_are_refused(tmp_path: Path, redis_server:
     write_sound_hour(tmp_path, SEVEN)
     with pytest.raises(GateRefused, match="longer than 2 items"):
         run_check(tmp_path, redis_server.url, list_size=2)
+
+
+def test_a_full_list_is_all_that_a_small_catalogue_offers(tmp_path: Path, redis_server: EmbeddedRedis) -> None:
+    write_sound_hour(tmp_path, SEVEN, items=("apple", "bread"))
+    stats = [(item, "food", *[0.0] * len(ITEM_STATS)) for item in ITEMS]
+    put(tmp_path, ITEM_STATS_TABLE, SEVEN, stats)
+    with pytest.raises(GateRefused, match="coverage is 0"):
+        run_check(tmp_path, redis_server.url)
+    catalogue = [("cheese", "food", 1.0, {"available": "false"}), ("never seen", "food", 1.0, {})]
+    rows = [dict(zip(CATALOGUE.column_names, row, strict=True)) for row in catalogue]
+    write_partition(CATALOGUE, pa.Table.from_pylist(rows, schema=arrow_schema(CATALOGUE)), tmp_path / "lake")
+    assert run_check(tmp_path, redis_server.url)["coverage"] == 1.0
 
 
 def test_a_failed_check_takes_back_an_earlier_pass(tmp_path: Path, redis_server: EmbeddedRedis) -> None:
