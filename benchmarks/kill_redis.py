@@ -30,7 +30,7 @@ WATCH_SECONDS = 0.02
 class Watch:
     """What one patient visitor saw, while wrk presses."""
 
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[tuple[float, float]] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
     sources: list[tuple[float, str]] = field(default_factory=list)
 
@@ -40,10 +40,14 @@ class Watch:
             while time.monotonic() < until:
                 started = time.monotonic()
                 answer = client.get(f"{url}/v1/recommendations/{user_name(0)}")
-                self.seconds.append(time.monotonic() - started)
+                self.seconds.append((started, time.monotonic() - started))
                 self.statuses.add(answer.status_code)
                 self.sources.append((started, answer.json()["source"]))
                 time.sleep(WATCH_SECONDS)
+
+    def worst(self, after: float, before: float) -> float:
+        """Longest wait of a request sent between two instants."""
+        return max(seconds for at, seconds in self.seconds if after <= at < before)
 
     def first(self, source: str, after: float) -> float:
         """When `source` was first seen after an instant; infinity when never."""
@@ -84,14 +88,21 @@ def _measure(url: str, users: Path, redis: EmbeddedRedis, folder: Path) -> Seque
         filled_at = time.monotonic()
         seen = read_round(wrk.communicate()[0])
         watcher.join()
-    worst = max(watch.seconds)
+    calm, worst = watch.worst(0, killed_at), watch.worst(killed_at, float("inf"))
     return (
         Figure("answers that are not 200", str(seen.not_ok), f"{seen.requests} answers", None, "0", seen.not_ok == 0),
         Figure("socket errors", str(seen.socket_errors), "", None, "0", seen.socket_errors == 0),
         Figure(
             "worst latency of wrk", f"{seen.max_us / 1e3:.0f} ms", f"p99 {seen.p99_us / 1e3:.0f} ms", None, "reported"
         ),
-        Figure("worst latency of a visitor", f"{worst * 1e3:.0f} ms", "", None, "< 200 ms", worst < PROMISE_SECONDS),
+        Figure(
+            "worst wait of a visitor from the kill on",
+            f"{worst * 1e3:.0f} ms",
+            f"{calm * 1e3:.0f} ms before the kill",
+            worst / calm,
+            "< 200 ms",
+            worst < PROMISE_SECONDS,
+        ),
         Figure(
             "until the fallback was seen", _span(killed_at, watch.first("fallback", killed_at)), "", None, "reported"
         ),

@@ -68,8 +68,13 @@ def test_the_age_is_that_of_the_version(layers: tuple[Flask, Flask], monkeypatch
     assert ages == ["90", "90"]
 
 
-def test_only_the_fast_path_leaves_flask_aside(layers: tuple[Flask, Flask]) -> None:
-    for app, seen_by_flask in zip(layers, ([], ["ada"]), strict=True):
+@pytest.mark.parametrize(("overlaid", "seen_behind_the_fast_path"), [(False, []), (True, ["ada"])])
+def test_the_fast_path_leaves_flask_aside_unless_there_is_an_overlay(
+    overlaid: bool, seen_behind_the_fast_path: list[str], layers: tuple[Flask, Flask], lists: redis.Redis
+) -> None:
+    if overlaid:
+        lists.set(overlay_key("ada"), b"{}")
+    for app, seen_by_flask in zip(layers, (seen_behind_the_fast_path, ["ada"]), strict=True):
         seen: list[str] = []
         app.before_request_funcs.setdefault(None, []).append(lambda seen=seen: seen.append("ada"))
         app.test_client().get("/v1/recommendations/ada")
