@@ -38,9 +38,9 @@ def fit_implicit(
     `warm` are item factors aligned to the columns: the fit starts there and does a third of the sweeps.
     The same weights and the same start give the same bytes on one kind of CPU.
     """
-    use_one_thread()  # implicit spreads rows over threads itself; BLAS threads under it only fight
     from implicit.cpu.als import AlternatingLeastSquares
 
+    use_one_thread()  # after the import, which loads a BLAS of its own; implicit spreads rows over threads itself
     confidence = _checked(weights)
     if confidence.nnz == 0:  # nobody touched anything: no item is like another
         return np.zeros((confidence.shape[1], parameters.factors), np.float32)

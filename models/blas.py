@@ -1,13 +1,11 @@
 """One BLAS thread a process: products of the same numbers keep the same last bits wherever they are computed."""
 
-from functools import cache
-
+# import scipy.linalg.cython_blas  # noqa: F401  scipy, and so implicit, brings a BLAS of its own: only a loaded one is held
 from threadpoolctl import threadpool_limits
 
 
-@cache
 def use_one_thread() -> None:
-    """Hold BLAS of this process to one thread, from now on.
+    """Hold the BLAS libraries loaded so far to one thread, from now on.
 
     How a product is split among threads decides the order of its sums; and where several workers share the cores,
     each with threads of its own, they only wait for each other.

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blas import use_one_thread
+
 SWEEPS = 25
 SAMPLE = 20_000
 
@@ -15,6 +17,7 @@ def taste_clusters(
     Lloyd's algorithm (1982) on unit vectors, centroids learned on at most SAMPLE users. Clusters are numbered by
     falling size on that sample. Users without factors (zero vectors) get label -1.
     """
+    use_one_thread()
     norms = np.linalg.norm(user_factors, axis=1)
     known = np.flatnonzero(norms > 0)
     unit = user_factors[known] / norms[known, None]
