@@ -1,6 +1,5 @@
 """One BLAS thread a process: products of the same numbers keep the same last bits wherever they are computed."""
 
-# import scipy.linalg.cython_blas  # noqa: F401  scipy, and so implicit, brings a BLAS of its own: only a loaded one is held
 from threadpoolctl import threadpool_limits
 
 
