@@ -12,7 +12,7 @@ import httpx
 
 from contracts.errors import MissingInput
 from contracts.intervals import Interval, format_instant
-from contracts.pipeline import POOL_SLOTS
+from contracts.pipeline import LIVE_POOL, POOL_SLOTS
 
 REQUEST_SECONDS = 30.0
 FINISHED = frozenset({"success", "failed"})
@@ -53,14 +53,15 @@ class AirflowApi:
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found
 
-    def set_pools(self) -> None:
-        """Make the pools of contracts.pipeline, or give them their slots again."""
+    def make_pools(self) -> None:
+        """Make the pools of contracts.pipeline that are missing; slots that an operator has changed stay changed."""
         known = {pool["name"] for pool in self.ask("GET", "/pools")["pools"]}
-        for name, slots in POOL_SLOTS.items():
-            if name in known:
-                self.ask("PATCH", f"/pools/{name}", params={"update_mask": "slots"}, json={"slots": slots})
-            else:
-                self.ask("POST", "/pools", json={"name": name, "slots": slots})
+        if known == {LIVE_POOL}:  # Airflow makes this one itself, with 128 slots
+            self.ask(
+                "PATCH", f"/pools/{LIVE_POOL}", params={"update_mask": "slots"}, json={"slots": POOL_SLOTS[LIVE_POOL]}
+            )
+        for name in POOL_SLOTS.keys() - known:
+            self.ask("POST", "/pools", json={"name": name, "slots": POOL_SLOTS[name], "include_deferred": False})
 
     def has_dag(self, dag_id: str) -> bool:
         """Whether the DAG processor has read this DAG."""

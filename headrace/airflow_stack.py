@@ -33,10 +33,10 @@ def start_airflow(processes: ProcessSet) -> None:
 
 
 def await_airflow(processes: ProcessSet, home: AirflowHome) -> AirflowApi:
-    """Wait until every component is healthy and the DAGs are read; log in as admin and set the pools."""
+    """Wait until every component is healthy and the DAGs are read; log in as admin and make the pools."""
     _await(lambda: is_healthy(home.url), processes, f"Airflow at {home.url} to be healthy")
     api = AirflowApi.log_in(home.url, ADMIN, home.passwords[ADMIN])
-    api.set_pools()
+    api.make_pools()
     _await(lambda: all(api.has_dag(dag_id) for dag_id in DAGS), processes, f"Airflow to read {', '.join(DAGS)}")
     return api
 

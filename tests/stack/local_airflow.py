@@ -20,6 +20,7 @@ from headrace.airflow_api import AirflowApi
 from headrace.airflow_home import VIEWER, AirflowHome, airflow_environment, prepare_home
 from headrace.airflow_stack import await_airflow, start_airflow
 from headrace.processes import ProcessSet
+from headrace.run_progress import last_words
 from tests.worlds import INTERVAL, World, corner_shop, small_settings
 
 
@@ -40,6 +41,11 @@ class LocalAirflow:
     def viewer(self) -> AirflowApi:
         """The account that may look."""
         return AirflowApi.log_in(self.home.url, VIEWER, self.home.passwords[VIEWER])
+
+    def explain(self, run_id: str) -> str:
+        """What the tasks of a run said last."""
+        logs = (self.settings.root / "logs" / "airflow").glob(f"*/run_id={run_id}/*/*.log")
+        return "; ".join(f"{log.parent.name} {log.name}: {last_words(log)}" for log in sorted(logs))
 
     def pointer(self) -> Pointer | None:
         """What serves."""

@@ -40,7 +40,7 @@ def trained(airflow: LocalAirflow) -> LocalAirflow:
     airflow.api.unpause(TRAINING)
     start = training_start(airflow.hour.end_at).strftime(KEY_FORMAT)
     run_id = airflow.api.trigger(TRAINING, {"start": start})
-    assert wait_for_run(airflow.api, TRAINING, run_id, seconds=RUN_SECONDS) == "success"
+    assert wait_for_run(airflow.api, TRAINING, run_id, seconds=RUN_SECONDS) == "success", airflow.explain(run_id)
     return airflow
 
 
@@ -67,7 +67,7 @@ def finished_backfill(airflow: LocalAirflow, first: int, last: int, **conf: bool
 
 
 def test_the_schedule_runs_the_last_complete_hour_and_publishes_it(airflow: LocalAirflow, live: dict[str, Any]) -> None:
-    assert (live["state"], live["run_type"]) == ("success", "scheduled")
+    assert (live["state"], live["run_type"]) == ("success", "scheduled"), airflow.explain(live["dag_run_id"])
     pointer = airflow.pointer()
     assert pointer is not None and pointer.interval >= airflow.hour.key
     pools = {task["task_id"]: task["pool"] for task in airflow.api.tasks(HOURLY, live["dag_run_id"])}
