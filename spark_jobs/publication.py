@@ -37,7 +37,7 @@ def next_pointer(current: Pointer | None, claim: Claim, generated_at: str) -> Po
     if current.fence >= claim.fence:
         raise StaleWriter(
             f"{claim.version} was to be served and {current.version} was set meanwhile under fence {current.fence}; "
-            "run the hour's publish again"
+            "publish again"
         )
     before = (current.version, current.interval, current.generated_at)
     return Pointer(claim.version, claim.fence, claim.interval, generated_at, *before)

@@ -96,7 +96,7 @@ class Store:
         if outcome == b"claim":
             raise StaleWriter(
                 f"{new.version} was to be served under fence {new.fence}, but the fence of {self.address} is "
-                f"{what.decode()}: a newer writer took over, or the server was emptied; run the hour's publish again"
+                f"{what.decode()}: a newer writer took over, or the server was emptied; publish again"
             )
         return bool(outcome == b"flipped")
 

@@ -7,13 +7,17 @@ import pytest
 import redis
 
 from contracts.answers import AnswerHead, encode_answer
-from contracts.errors import BadInput, CorruptData, GateRefused, MissingInput, StoreRefused, StoreUnavailable
-from contracts.lake import LISTS, OVERALL
+from contracts.errors import (
+    BadInput,
+    StoreRefused,
+    StoreUnavailable,
+)
+from contracts.lake import OVERALL
 from contracts.redis_layout import FENCE, POINTER, Pointer, list_key, popular_key, profile_key, similar_key
 from headrace.embedded_redis import EmbeddedRedis
 from spark_jobs.fences import highest_fence
 from spark_jobs.publish import LEFT_ALONE, SERVED, main, publish
-from tests.publish_lake import EIGHT, NINE, SEVEN, USERS, make_context, ready_hour, write_hour
+from tests.publish_lake import EIGHT, NINE, SEVEN, make_context, ready_hour
 
 HOUR = ["--interval-start", "2026-01-31T07:00:00Z", "--interval-end", "2026-01-31T08:00:00Z"]
 
@@ -98,101 +102,11 @@ def test_the_same_hour_again_gets_a_version_of_its_own(
 def test_a_rebuilt_server_does_not_start_at_one(
     tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
 ) -> None:
-    serve(tmp_path, redis_server.url, SEVEN)
-    serve(tmp_path, redis_server.url, EIGHT)
+    for hour in (SEVEN, EIGHT, NINE):
+        serve(tmp_path, redis_server.url, hour)
     client.flushall()
-    assert serve(tmp_path, redis_server.url, NINE)["fence"] == 3
-    assert highest_fence(tmp_path / "lake") == 3
-
-
-def test_an_hour_without_a_check_is_not_published(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    write_hour(tmp_path, SEVEN)
-    with pytest.raises(MissingInput, match="checks"):
-        publish(make_context(tmp_path, SEVEN, redis_url=redis_server.url))
-    assert not client.keys()
-
-
-def test_lists_that_changed_after_their_check_are_refused(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    ready_hour(tmp_path, SEVEN)
-    write_hour(tmp_path, SEVEN, users=("ann",))
-    with pytest.raises(GateRefused, match="lists"):
-        publish(make_context(tmp_path, SEVEN, redis_url=redis_server.url))
-    assert not client.keys()
-
-
-def test_a_server_that_would_evict_is_refused_before_the_first_write(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    client.config_set("maxmemory-policy", "allkeys-lru")
-    with pytest.raises(StoreRefused, match="noeviction"):
-        serve(tmp_path, redis_server.url, SEVEN)
-    assert not client.keys()
-
-
-def test_a_server_without_room_is_refused_and_what_serves_stays(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    serve(tmp_path, redis_server.url, SEVEN)
-    client.config_set("maxmemory", client.info("memory")["used_memory"] + 1_000)
-    with pytest.raises(StoreRefused, match="raise maxmemory"):
-        serve(tmp_path, redis_server.url, EIGHT)
-    assert versions_in(client) == {pointer(client).version} == {f"{SEVEN}.1"}
-
-
-def test_a_server_that_fills_up_meanwhile_keeps_what_serves(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    serve(tmp_path, redis_server.url, SEVEN)
-    ready_hour(tmp_path, EIGHT)
-
-    def fill(step: str) -> None:
-        if step == "wrote similar":
-            client.config_set("maxmemory", 1)
-
-    with pytest.raises(StoreRefused, match="maxmemory"):
-        publish(make_context(tmp_path, EIGHT, redis_url=redis_server.url), on_step=fill)
-    assert versions_in(client) == {pointer(client).version} == {f"{SEVEN}.1"}
-
-
-def test_a_key_that_reads_back_otherwise_stops_the_version(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    ready_hour(tmp_path, SEVEN)
-
-    def tamper(step: str) -> None:
-        if step == f"wrote {LISTS.name}":
-            client.set(list_key(f"{SEVEN}.1", USERS[0]), "something else")
-
-    with pytest.raises(StoreRefused, match="reads back otherwise"):
-        publish(make_context(tmp_path, SEVEN, redis_url=redis_server.url), on_step=tamper)
-    assert client.get(POINTER) is None
-    assert not versions_in(client)
-
-
-def test_a_server_emptied_meanwhile_never_gets_a_pointer(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    ready_hour(tmp_path, SEVEN)
-    with pytest.raises(Exception, match="publish again"):
-        publish(
-            make_context(tmp_path, SEVEN, redis_url=redis_server.url),
-            on_step=lambda step: client.flushall() and None if step.startswith("wrote lists") else None,
-        )
-    assert client.get(POINTER) is None
-
-
-def test_a_pointer_that_is_none_stops_all_but_a_republish(
-    tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    client.set(POINTER, "rubbish")
-    with pytest.raises(CorruptData, match="republish"):
-        serve(tmp_path, redis_server.url, SEVEN)
-    serve(tmp_path, redis_server.url, SEVEN, republish=True)
-    assert pointer(client).interval == SEVEN
+    assert serve(tmp_path, redis_server.url, NINE)["fence"] == 4
+    assert highest_fence(tmp_path / "lake") == 4
 
 
 def test_a_unix_socket_and_a_password_work(tmp_path: Path, own_redis_server: EmbeddedRedis) -> None:
