@@ -2,11 +2,13 @@
 
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -18,10 +20,14 @@ from contracts.settings import ENV_PREFIX, Settings
 from headrace import embedded_redis
 from headrace.airflow_api import AirflowApi
 from headrace.airflow_home import VIEWER, AirflowHome, airflow_environment, prepare_home
-from headrace.airflow_stack import await_airflow, start_airflow
+from headrace.airflow_stack import COMPONENTS, airflow_command, await_airflow, start_airflow
 from headrace.processes import ProcessSet
-from headrace.run_progress import last_words
+from headrace.run_progress import last_words, task_log
 from tests.worlds import INTERVAL, World, corner_shop, small_settings
+
+HOURLY, TRAINING, RETENTION = "hourly_recommendations", "daily_training", "daily_retention"
+SCHEDULER = "airflow-scheduler"
+RUN_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +53,55 @@ class LocalAirflow:
         logs = (self.settings.root / "logs" / "airflow").glob(f"*/run_id={run_id}/*/*.log")
         return "; ".join(f"{log.parent.name} {log.name}: {last_words(log)}" for log in sorted(logs))
 
+    def log_of(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """The log of a task's last attempt."""
+        task = next(task for task in self.api.tasks(dag_id, run_id) if task["task_id"] == task_id)
+        return task_log(self.settings.root / "logs" / "airflow", task).read_text()
+
     def pointer(self) -> Pointer | None:
         """What serves."""
         with redis.Redis.from_url(self.settings.redis_url) as client:
             raw = client.get(POINTER)
         return Pointer.decode(raw) if isinstance(raw, bytes) else None
 
-    def manifest(self, table: str, hour: Interval) -> Manifest:
-        """The manifest of a partition of an hour."""
-        return Manifest.read(self.settings.root / "lake" / table / f"interval={hour.key}", made_by="the hour")
+    def digests(self, ago: int) -> dict[str, str]:
+        """Digest of each partition of the hour that lies `ago` hours before `hour`."""
+        folders = (self.settings.root / "lake").glob(f"*/interval={self.past_hour(ago).key}")
+        return {folder.parent.name: Manifest.read(folder, made_by="the hour").digest for folder in folders}
+
+    def backfill(self, ago: int, **conf: bool) -> list[dict[str, Any]]:
+        """Make a past hour again, and return the runs of the backfill once finished."""
+        hour = self.past_hour(ago)
+        number = self.api.backfill(HOURLY, hour, hour, conf=conf)
+        deadline = time.monotonic() + RUN_SECONDS
+        while not self.api.ask("GET", f"/backfills/{number}")["completed_at"]:
+            assert time.monotonic() < deadline, "the backfill does not end"
+            time.sleep(1)
+        return [run for run in self.api.runs(HOURLY) if run["data_interval_start"].startswith(hour.key)]
+
+    @contextmanager
+    def with_setting(self, name: str, value: str) -> Iterator[None]:
+        """Run tasks with another setting, by a scheduler started anew."""
+        before = self.processes.environment
+        self._restart_scheduler({**before, name: value})
+        try:
+            yield
+        finally:
+            self._restart_scheduler(before)
+
+    def _restart_scheduler(self, environment: Mapping[str, str]) -> None:
+        component = next(part for part in self.processes.components if part.name == SCHEDULER)
+        component.process.terminate()
+        component.process.wait(60)
+        self.processes.components.remove(component)
+        self.processes.environment = environment
+        self.processes.start(SCHEDULER, airflow_command(*COMPONENTS[SCHEDULER]))
 
 
 @contextmanager
 def local_airflow(root: Path, **changes: str | int) -> Iterator[LocalAirflow]:
     """Start everything on free ports, with `changes` to the settings of small worlds; DAGs are paused."""
-    hour = Interval.ending_at(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    hour = last_complete_hour()
     world_ending_at(hour).write(root)
     with embedded_redis.start(root / "redis") as server:
         settings = replace(small_settings(root, airflow_port=free_port(), redis_url=server.url), **changes)
@@ -71,6 +111,11 @@ def local_airflow(root: Path, **changes: str | int) -> Iterator[LocalAirflow]:
             start_airflow(processes)
             with await_airflow(processes, home) as api:
                 yield LocalAirflow(settings, home, processes, api, hour)
+
+
+def last_complete_hour() -> Interval:
+    """The hour that has just ended."""
+    return Interval.ending_at(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
 
 
 def world_ending_at(hour: Interval) -> World:

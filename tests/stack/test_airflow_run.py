@@ -2,68 +2,18 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from contracts.intervals import KEY_FORMAT
 from contracts.pipeline import BACKFILL_POOL, LIVE_POOL, POOL_SLOTS, PUBLISHER_POOL
 from headrace.airflow_api import wait_for_run
-from headrace.demo_data import training_start
 from headrace.run_progress import describe_jobs, task_log
-from tests.dags.webhooks import Webhook, listening
-from tests.stack.local_airflow import LocalAirflow, free_port, local_airflow
+from tests.dags.webhooks import Webhook
+from tests.stack.local_airflow import HOURLY, RETENTION, TRAINING, LocalAirflow, free_port
 
 pytestmark = [pytest.mark.airflow, pytest.mark.spark]
-HOURLY, TRAINING, RETENTION = "hourly_recommendations", "daily_training", "daily_retention"
-RUN_SECONDS = 900.0
-
-
-@pytest.fixture(scope="module")
-def webhook() -> Iterator[Webhook]:
-    with listening() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[LocalAirflow]:
-    with local_airflow(tmp_path_factory.mktemp("stack"), failure_webhook=webhook.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def trained(airflow: LocalAirflow) -> LocalAirflow:
-    """Airflow with a ranker whose labels ended a day ago."""
-    airflow.api.unpause(TRAINING)
-    start = training_start(airflow.hour.end_at).strftime(KEY_FORMAT)
-    run_id = airflow.api.trigger(TRAINING, {"start": start})
-    assert wait_for_run(airflow.api, TRAINING, run_id, seconds=RUN_SECONDS) == "success", airflow.explain(run_id)
-    return airflow
-
-
-@pytest.fixture(scope="module")
-def live(trained: LocalAirflow) -> dict[str, Any]:
-    """The run that the schedule makes of the last complete hour, finished."""
-    trained.api.unpause(HOURLY)
-    deadline = time.monotonic() + 60
-    while (run := trained.api.run_of(HOURLY, trained.hour)) is None:
-        assert time.monotonic() < deadline, "the schedule made no run of the last complete hour"
-        time.sleep(0.5)
-    wait_for_run(trained.api, HOURLY, run["dag_run_id"], seconds=RUN_SECONDS)
-    return trained.api.run(HOURLY, run["dag_run_id"])
-
-
-def finished_backfill(airflow: LocalAirflow, first: int, last: int, **conf: bool) -> list[dict[str, Any]]:
-    """Make past hours again, from `first` to `last` hours ago, and return their runs once finished."""
-    number = airflow.api.backfill(HOURLY, airflow.past_hour(first), airflow.past_hour(last), conf=conf)
-    deadline = time.monotonic() + RUN_SECONDS
-    while not airflow.api.ask("GET", f"/backfills/{number}")["completed_at"]:
-        assert time.monotonic() < deadline, "the backfill does not end"
-        time.sleep(1)
-    return [run for run in airflow.api.runs(HOURLY) if run["run_type"] == "backfill"]
 
 
 def test_the_schedule_runs_the_last_complete_hour_and_publishes_it(airflow: LocalAirflow, live: dict[str, Any]) -> None:
@@ -92,22 +42,20 @@ def test_a_head_user_is_looked_up_over_http(airflow: LocalAirflow, live: dict[st
     assert answer["version"].startswith(live["data_interval_start"][:13])
 
 
-def test_past_hours_are_made_again_among_backfills_and_what_serves_does_not_go_back(
-    airflow: LocalAirflow, live: dict[str, Any]
+def test_a_past_hour_is_made_again_among_backfills_and_what_serves_does_not_go_back(
+    airflow: LocalAirflow, made_again: dict[str, Any]
 ) -> None:
-    before = airflow.pointer()
-    runs = finished_backfill(airflow, 2, 2)
-    assert [run["state"] for run in runs] == ["success"]
-    for task in airflow.api.tasks(HOURLY, runs[0]["dag_run_id"]):
+    run, before, after = made_again["run"], made_again["before"], made_again["after"]
+    assert (run["state"], run["run_type"]) == ("success", "backfill"), airflow.explain(run["dag_run_id"])
+    for task in airflow.api.tasks(HOURLY, run["dag_run_id"]):
         assert task["pool"] == (PUBLISHER_POOL if task["task_id"] == "publish" else BACKFILL_POOL)
-    assert airflow.manifest("lists", airflow.past_hour(2)).rows > 0
-    after = airflow.pointer()
-    assert before is not None and after is not None and after.interval >= before.interval
+    assert {"lists", "popular", "similar", "segments"} <= made_again["digests"].keys()
+    assert after.interval >= before.interval
 
 
 def test_an_hour_made_again_with_republish_serves(airflow: LocalAirflow, live: dict[str, Any]) -> None:
-    runs = finished_backfill(airflow, 1, 1, republish=True)
-    assert {run["state"] for run in runs} == {"success"}
+    runs = airflow.backfill(1, republish=True)
+    assert [run["state"] for run in runs] == ["success"], airflow.explain(runs[0]["dag_run_id"])
     pointer = airflow.pointer()
     assert pointer is not None
     assert pointer.interval == airflow.past_hour(1).key or pointer.interval > airflow.hour.key
@@ -144,7 +92,7 @@ def test_a_failed_run_reaches_the_webhook_and_says_what_to_do(airflow: LocalAirf
     assert wait_for_run(airflow.api, TRAINING, run_id, seconds=120) == "failed"
     first = next(task for task in airflow.api.tasks(TRAINING, run_id) if task["state"] == "failed")
     assert first["try_number"] == 1  # what cannot be cured by waiting is not tried again
-    assert "trigger it again with start" in log_of(airflow.settings.root, first)
+    assert "trigger it again with start" in airflow.log_of(TRAINING, run_id, first["task_id"])
     deadline = time.monotonic() + 60
     while run_id not in [post["run_id"] for post in webhook.posts]:
         assert time.monotonic() < deadline, f"posted were {webhook.posts}"
@@ -155,10 +103,6 @@ def test_retention_cleans_lake_and_history(airflow: LocalAirflow) -> None:
     airflow.api.unpause(RETENTION)
     run_id = airflow.api.trigger(RETENTION, {"start": airflow.past_hour(24).key})
     assert wait_for_run(airflow.api, RETENTION, run_id, seconds=300) == "success"
-
-
-def log_of(root: Path, task: dict[str, Any]) -> str:
-    return task_log(root / "logs" / "airflow", task).read_text()
 
 
 def is_ready(url: str) -> bool:

@@ -1,0 +1,190 @@
+"""The demo as a new user meets it: ready, looked up, backfilled in the real UI, stopped without a trace."""
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.intervals import Interval
+from contracts.manifest import Manifest
+from headrace.airflow_api import AirflowApi
+from headrace.processes import members
+from tests.system.browser import fill_backfill_form, keep_screenshot, logged_in
+from tests.system.running_demo import STOP_SECONDS, RunningDemo, demo_command, running_demo
+
+pytestmark = [pytest.mark.system, pytest.mark.airflow, pytest.mark.spark]
+HOURLY, BACKFILLS = "hourly_recommendations", "/api/v2/backfills"
+BACKFILLED, BACKFILL_SECONDS = 6, 1_500.0
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    """A demo that is ready; at the end Ctrl-C must end it and all that it started."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        running.wait_for(r"Ctrl-C stops everything")
+        yield running
+        assert running.interrupt() == (0, [])
+
+
+def airflow_of(demo: RunningDemo) -> tuple[str, dict[str, str]]:
+    """URL and passwords as the demo prints them."""
+    url = demo.wait_for(r"Airflow is at (\S+): ")[1]
+    return url, {user: demo.wait_for(rf"{user} / (\S+) may")[1] for user in ("admin", "viewer")}
+
+
+def test_its_curl_lines_work_and_name_a_real_head_user(demo: RunningDemo) -> None:
+    urls = re.findall(r"curl -s '(\S+)'", demo.text())
+    assert len(urls) == 3
+    answers = [httpx.get(url) for url in urls]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert answers[0].json()["source"] == "head" and len(answers[0].json()["items"]) == 5
+    assert answers[0].text in demo.text()
+
+
+def test_progress_tells_each_task_with_its_rows(demo: RunningDemo) -> None:
+    for task in ("build_training_set", "train_ranker", "build_features", "score_head", "publish"):
+        assert re.search(rf"✓ {task} +[\d.]+ s  .*\d rows", demo.text()), task
+
+
+def test_a_second_one_says_that_it_runs_already_and_where(demo: RunningDemo) -> None:
+    second = subprocess.run(
+        demo_command(), env=demo.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert second.returncode == 2
+    assert f"already running as process {demo.process.pid}: lists at http://127.0.0.1:" in second.stderr
+
+
+def test_one_of_another_root_names_the_port_that_is_in_use(demo: RunningDemo, tmp_path: Path) -> None:
+    second = subprocess.run(
+        demo_command("--root", str(tmp_path)),
+        env=demo.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 2
+    assert "wanted by the HTTP server, is in use" in second.stderr and "HEADRACE_AIRFLOW_PORT" in second.stderr
+
+
+def test_an_analyst_backfills_six_hours_in_the_form_while_lists_are_served(demo: RunningDemo) -> None:
+    url, passwords = airflow_of(demo)
+    last = Interval.ending_at(demo.hour.start_at)
+    first = Interval.ending_at(last.end_at - timedelta(hours=BACKFILLED - 1))
+    started = time.time()
+    with looked_up(demo) as seen, logged_in(url, f"/dags/{HOURLY}", user="admin", password=passwords["admin"]) as page:
+        fill_backfill_form(page, first.start_at, last.start_at)
+        keep_screenshot(page, "airflow-backfill-form")
+        page.get_by_role("button", name="Run Backfill").click()
+        with AirflowApi.log_in(url, "admin", passwords["admin"]) as api:
+            runs = finished_backfill(api)
+        page.goto(f"{url}/dags/{HOURLY}/backfills")
+        page.get_by_text("Completed").first.wait_for()
+        keep_screenshot(page, "airflow-backfill-done")
+    assert [run["state"] for run in runs] == ["success"] * BACKFILLED
+    assert sorted(run["data_interval_start"][:13] for run in runs)[0] == first.key
+    for run in runs:
+        folder = demo.root / "lake" / "lists" / f"interval={run['data_interval_start'][:13]}"
+        assert Manifest.read(folder, made_by="the backfill").rows > 0
+        assert (folder / "_manifest.json").stat().st_mtime > started
+    assert seen.failures == [] and len(seen.hours) > 0
+    assert seen.hours == sorted(seen.hours), "what serves went back to an older hour"
+
+
+def test_a_viewer_is_refused_by_the_form(demo: RunningDemo) -> None:
+    url, passwords = airflow_of(demo)
+    hour = Interval.ending_at(demo.hour.start_at)
+    with logged_in(url, f"/dags/{HOURLY}", user="viewer", password=passwords["viewer"]) as page:
+        asked: list[tuple[str, int]] = []
+        page.on(
+            "response",
+            lambda answer: asked.append((answer.request.method, answer.status)) if BACKFILLS in answer.url else None,
+        )
+        fill_backfill_form(page, hour.start_at, hour.start_at)
+        page.wait_for_timeout(3_000)
+        if (button := page.get_by_role("button", name="Run Backfill")).is_enabled():
+            with page.expect_response(lambda answer: answer.request.method == "POST" and BACKFILLS in answer.url):
+                button.click()
+        keep_screenshot(page, "airflow-viewer-refused")
+    assert {status for method, status in asked if method == "POST"} == {httpx.codes.FORBIDDEN}
+
+
+def test_ctrl_c_in_the_middle_of_a_spark_task_leaves_nothing(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as running:
+        running.wait_for(r"training the ranker")
+        await_java(running)
+        assert running.interrupt() == (130, [])
+        assert "nothing of it is left running" in running.text()
+
+
+def test_a_component_that_dies_is_named_and_takes_the_rest_along(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as running:
+        running.wait_for(r"Redis listens at")
+        server = next(process for process in processes_of(running) if "valkey-server" in process.name())
+        server.kill()
+        assert running.process.wait(STOP_SECONDS * 3) == 2
+        assert re.search(r"redis ended by itself with exit code -9; see \S+redis\.log", running.text())
+        assert processes_of(running) == []
+
+
+class Seen:
+    """What look-ups saw: hours in the order they came, and answers that were no list."""
+
+    def __init__(self) -> None:
+        self.hours: list[str] = []
+        self.failures: list[str] = []
+
+
+@contextmanager
+def looked_up(demo: RunningDemo) -> Iterator[Seen]:
+    """Look a head user up, over and over, until the block ends."""
+    url, seen, over = demo.wait_for(r"curl -s '(\S+)'")[1], Seen(), threading.Event()
+
+    def look_up() -> None:
+        with httpx.Client() as client:
+            while not over.wait(0.05):
+                answer = client.get(url)
+                if answer.status_code != httpx.codes.OK:
+                    seen.failures.append(f"{answer.status_code} {answer.text}")
+                elif (hour := answer.json()["version"].partition(".")[0]) not in seen.hours[-1:]:
+                    seen.hours.append(hour)
+
+    thread = threading.Thread(target=look_up)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def finished_backfill(api: AirflowApi) -> list[dict[str, Any]]:
+    """Wait for the newest backfill, and return its runs."""
+    deadline = time.monotonic() + BACKFILL_SECONDS
+    while True:
+        found = api.ask("GET", "/backfills", params={"dag_id": HOURLY})["backfills"]
+        if found and all(backfill["completed_at"] for backfill in found):
+            return [run for run in api.runs(HOURLY) if run["run_type"] == "backfill"]
+        assert time.monotonic() < deadline, f"the backfill does not end: {found}"
+        time.sleep(1)
+
+
+def processes_of(demo: RunningDemo) -> list[Any]:
+    """Everything that the demo has started and that still runs."""
+    return members(demo.root, ())
+
+
+def await_java(demo: RunningDemo) -> None:
+    """Wait until a task's Spark driver runs."""
+    deadline = time.monotonic() + 300
+    while not any(process.name() == "java" for process in processes_of(demo)):
+        assert demo.process.poll() is None and time.monotonic() < deadline, demo.text()
+        time.sleep(0.2)
