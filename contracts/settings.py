@@ -64,6 +64,7 @@ class Settings:
 
     # Spark
     spark_master: str = setting("local[*]", "Where Spark runs: local[*], or spark://host:port.")
+    spark_driver_host: str = setting("127.0.0.1", "Address at which the workers of a cluster reach the driver.")
     spark_driver_memory: str = setting("4g", "Heap of the driver; on local it is the executor too.")
     spark_shuffle_partitions: int = setting(8, "Partitions of a shuffle.")
 
