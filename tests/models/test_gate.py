@@ -50,7 +50,7 @@ def test_below_popularity_is_refused_even_as_the_first() -> None:
     features = np.zeros((20, 1 + POPULARITY), np.float32)
     features[:, POPULARITY] = np.arange(20)
     gate_set = GateSet(features, (np.arange(20) % 10 == 9).astype(np.int32), np.array([10, 10], np.int32))
-    with pytest.raises(GateRefused, match="below popularity's 1.0000"):
+    with pytest.raises(GateRefused, match=r"below popularity's 1\.0"):
         pass_gate(gate_set, lambda rows: -rows[:, -1].astype(np.float64), None)
 
 
