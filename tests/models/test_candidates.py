@@ -73,9 +73,9 @@ def test_items_without_factors_still_fill_a_list(bundle: CandidateBundle) -> Non
 def test_ties_at_the_cut_keep_the_lowest_rows() -> None:
     ids = IdMap.of(f"i{number:03d}" for number in range(200))
     flat = bundle_of(ids, np.ones((200, 2), np.float32), neighbours=0, random=np.random.default_rng(1))
-    found = gather(flat, Request("u", AS_OF, own_items(["i150"])), 20, Quotas(0, 0, 0))
-    assert found.rows.tolist() == list(range(20))
-    assert found.als_rank.tolist() == list(range(1, 21))
+    found = gather(flat, Request("u", AS_OF, own_items(["i150"])), 120, Quotas(0, 0, 0))
+    assert found.rows.tolist() == list(range(120))
+    assert found.als_rank.tolist() == list(range(1, 121))
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 500])

@@ -32,10 +32,10 @@ def test_users_without_factors_have_no_cluster_and_few_users_few_clusters() -> N
 def test_neighbours_are_padded_best_first_and_strangers_left_out() -> None:
     items = IdMap.of(["c", "a", "b"])
     rows, scores = pad_neighbours(
-        items, ["a", "a", "c", "a", "x"], ["c", "b", "a", "x", "a"], np.array([0.5, 0.5, 0.25, 9, 9], np.float32)
+        items, ["a", "a", "c", "a", "x"], ["c", "b", "a", "x", "a"], np.array([0.5, 0.75, 0.25, 9, 9], np.float32)
     )
     assert rows.tolist() == [[1, 2], [-1, -1], [0, -1]]
-    assert scores.tolist() == [[0.5, 0.5], [0, 0], [0.25, 0]]
+    assert scores.tolist() == [[0.75, 0.5], [0, 0], [0.25, 0]]
     assert pad_neighbours(items, [], [], np.zeros(0, np.float32))[0].shape == (3, 0)
 
 

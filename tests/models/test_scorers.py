@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,9 @@ def test_rows_are_scored_alone_as_together(examples: GateSet, compiled: Compiled
 
 def test_two_processes_that_start_together_compile_once(examples: GateSet, tmp_path: Path) -> None:
     ranker, spawn = stump(examples), multiprocessing.get_context("spawn")
-    compiled = spawn.Queue()
-    workers = [spawn.Process(target=_count_compilations, args=(ranker, tmp_path, compiled)) for _ in range(2)]
+    compiled, together = spawn.Queue(), spawn.Barrier(2)
+    ours = (ranker, tmp_path, compiled, together)
+    workers = [spawn.Process(target=_count_compilations, args=ours) for _ in range(2)]
     for worker in workers:
         worker.start()
     counts = sorted(compiled.get(timeout=60) for _ in workers)
@@ -86,7 +88,9 @@ def test_where_nothing_can_be_compiled_the_reference_scores(
     assert "ranker_not_compiled" in caplog.text
 
 
-def _count_compilations(ranker: RankerBundle, cache: Path, compiled: "multiprocessing.Queue[int]") -> None:
+def _count_compilations(
+    ranker: RankerBundle, cache: Path, compiled: "multiprocessing.Queue[int]", together: Barrier
+) -> None:
     class Counter(logging.Handler):
         count = 0
 
@@ -96,5 +100,6 @@ def _count_compilations(ranker: RankerBundle, cache: Path, compiled: "multiproce
     logger = logging.getLogger("models.scorers")
     logger.setLevel(logging.INFO)
     logger.addHandler(Counter())
+    together.wait(60)
     CompiledScorer(ranker, cache)
     compiled.put(Counter.count)
