@@ -6,7 +6,7 @@ and publishes it to Redis behind one pointer. Each task names its hour, reads na
 so that clearing a task or running an hour again is always safe.
 
 **A backfill** (Trigger → Backfill) makes past hours again, in a pool of its own; the version that serves never goes
-back to an older hour. Tick *Override parameters* to hand parameters on.
+back to an older hour. Parameters count when *Override parameters on existing runs* is ticked.
 
 **By hand**: `start` names another hour than the last complete one; `republish` makes that hour's lists serve even when
 newer ones do, which is the slow rollback (`python -m headrace rollback` is the quick one); `window_days` says how far

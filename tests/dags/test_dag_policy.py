@@ -22,7 +22,8 @@ HEAVY = {"pyspark", "pandas", "numpy", "redis", "pyarrow", "lightgbm", "implicit
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("HEADRACE_")}
-    environment = inherited | {"AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")), "HEADRACE_KEEP_LOG_DAYS": "3"}
+    given = {"HEADRACE_KEEP_LOG_DAYS": "3", "HEADRACE_SCHEDULE_FROM": "2026-01-31T07", "HEADRACE_CATCH_UP_HOURS": "30"}
+    environment = inherited | given | {"AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))}
     done = subprocess.run(
         [sys.executable, str(FACTS)], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
     )
@@ -97,6 +98,16 @@ def test_one_publisher_at_a_time(tasks: dict[str, dict[str, Any]]) -> None:
     assert [name for name, task in tasks.items() if task["pool"] == PUBLISHER_POOL] == [
         "hourly_recommendations.publish"
     ]
+
+
+@pytest.mark.airflow
+def test_missed_hours_are_made_up_for_at_once_and_of_missed_days_only_the_last(facts: dict[str, Any]) -> None:
+    hourly = facts["dags"]["hourly_recommendations"]
+    daily = [dag for name, dag in facts["dags"].items() if name.startswith("daily")]
+    assert (hourly["catchup"], hourly["start_date"]) == (True, "2026-01-31T07:00:00+00:00")
+    assert hourly["max_active_runs"] == 31  # all of them wait among backfills, so none is ahead of the live hour
+    assert {dag["catchup"] for dag in daily} == {False}
+    assert {dag["start_date"] for dag in daily} == {"2026-01-30T08:00:00+00:00"}
 
 
 @pytest.mark.airflow
