@@ -28,15 +28,16 @@ def neighbours(pairs: DataFrame, item_rows: DataFrame, *, items_per_user: int) -
 
     `item_rows` maps each item to its row, in the order of ids. Score is
     both / (sqrt(left users x right users) + SHRINKAGE), over each user's `items_per_user` most recent items.
+    Baskets are kept in memory until the session is told to forget them: three sums read them.
     """
-    supported = pairs.groupBy(ITEM_ID).agg(F.count(F.lit(1)).alias(_USERS)).where(F.col(_USERS) >= LEAST_SUPPORT)
-    paired = item_rows.join(supported, ITEM_ID, how="left_semi")  # others cannot have a neighbour
-    baskets = _baskets(pairs.join(F.broadcast(paired), ITEM_ID, how="inner"), items_per_user)
+    baskets = _baskets(pairs.join(F.broadcast(item_rows), ITEM_ID, how="inner"), items_per_user).persist()
     users_of = baskets.select(F.explode(_ROWS).alias(ROW)).groupBy(ROW).agg(F.count(F.lit(1)).alias(_USERS))
-    left = users_of.select(F.col(ROW).alias(_LEFT), F.col(_USERS).alias(_LEFT_USERS))
-    right = users_of.select(F.col(ROW).alias(_RIGHT), F.col(_USERS).alias(_RIGHT_USERS))
+    left, right = (
+        F.broadcast(users_of.select(F.col(ROW).alias(side), F.col(_USERS).alias(users)))
+        for side, users in ((_LEFT, _LEFT_USERS), (_RIGHT, _RIGHT_USERS))
+    )
     together = _both_ways(_pairs_of(baskets).where(F.col(_BOTH) >= LEAST_SUPPORT))
-    counted = together.join(F.broadcast(left), _LEFT, how="inner").join(F.broadcast(right), _RIGHT, how="inner")
+    counted = together.join(left, _LEFT, how="inner").join(right, _RIGHT, how="inner")
     cosine = F.col(_BOTH) / (F.sqrt(F.col(_LEFT_USERS) * F.col(_RIGHT_USERS)) + SHRINKAGE)
     best = Window.partitionBy(_LEFT).orderBy(F.desc(SCORE), _RIGHT)
     kept = counted.withColumn(SCORE, cosine.cast("float")).withColumn(RANK, F.row_number().over(best))

@@ -70,6 +70,7 @@ def _save_neighbours(context: JobContext, items: IdMap) -> None:
     inputs = input_digests(context, INTERACTIONS, ITEM_STATS_TABLE, ITEMS)
     note = JobNote(JOB, watch, inputs, {"items_per_user": items_per_user})
     save_frame(context, frame, table=NEIGHBOURS, note=note)
+    context.session.catalog.clearCache()
 
 
 def _save_bundle(context: JobContext, items: IdMap, stats: pa.Table) -> None:

@@ -2,8 +2,8 @@
 
 `corner_shop`: six bakers and six gardeners. Everybody buys bread; a baker buys four of the five bakery items and a
 gardener four of the five garden items, each user missing another one. User k shops every (k + 1)th day, so b0 and g0
-are the most active. By eye: a baker is to be shown the bakery before the garden, what is most like flour is
-of the bakery, and bread is what is popular overall.
+are the most active. By eye: a list opens with the five things that its user buys, what is similar to yeast is of the
+bakery, and bread is what is popular overall.
 """
 
 import hashlib

@@ -58,14 +58,13 @@ def test_the_head_is_the_most_active_fifth_and_ties_break_by_id(shop_hour: JobCo
     assert [row[USER_ID] for row in rows_of(shop_hour, HEAD_USERS)] == ["b0", "g0", "b1"]
 
 
-def test_every_head_user_has_a_list_that_puts_their_own_shelf_first(shop_hour: JobContext) -> None:
+def test_every_head_user_has_a_list_that_opens_with_the_five_things_they_buy(shop_hour: JobContext) -> None:
     lists = {row[USER_ID]: row[ITEM_IDS] for row in rows_of(shop_hour, LISTS)}
     assert sorted(lists) == ["b0", "b1", "g0"]
     for user, items in lists.items():
-        own, other = (BAKERY_ITEMS, GARDEN_ITEMS) if user in BAKERS else (GARDEN_ITEMS, BAKERY_ITEMS)
+        own = BAKERY_ITEMS if user in BAKERS else GARDEN_ITEMS
         bought = set(own) - {own[int(user[1:])]} | {BREAD}
         assert set(items[:5]) == bought, user
-        assert not set(items[:6]) & set(other), user
 
 
 def test_scores_fall_along_a_list(shop_hour: JobContext) -> None:
