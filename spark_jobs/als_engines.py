@@ -106,6 +106,6 @@ def _rated(context: JobContext, items: IdMap) -> DataFrame:
     joined = pairs.join(numbered, USER_ID, how="inner").join(
         F.broadcast(item_rows(context, items, _ITEM_ROW)), ITEM_ID, how="inner"
     )
-    # implicit counts a weight as the confidence itself, Spark ML as what comes on top of 1
-    rating = F.greatest(F.col(WEIGHT) / WEIGHT_SCALE - 1, F.lit(LEAST_RATING)).cast("float")
+    # Spark ML adds the rating to a confidence of 1, as models.als adds log(1 + weight); zero and less mean dislike
+    rating = F.greatest(F.log1p(F.col(WEIGHT) / WEIGHT_SCALE), F.lit(LEAST_RATING)).cast("float")
     return joined.select(_USER_ROW, _ITEM_ROW, rating.alias(_RATING))

@@ -39,8 +39,10 @@ def test_warm_factors_of_another_shape_are_refused() -> None:
 def test_fold_in_solves_the_ridge_equations_of_the_paper() -> None:
     items = np.array([[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]], np.float32)
     weights = np.array([3.0, 0.0, 5.0])
-    confidence = np.diag(np.where(weights > 0, weights, 1.0))
-    expected = np.linalg.solve(items.T @ confidence @ items + 0.1 * np.eye(2), items.T @ weights)
+    confidence = 1 + np.log1p(weights)
+    expected = np.linalg.solve(
+        items.T @ np.diag(confidence) @ items + 0.1 * np.eye(2), items.T @ (confidence * (weights > 0))
+    )
     found = fold_in(items, csr_matrix(weights.astype(np.float32)[None, :]), 0.1)
     np.testing.assert_allclose(found[0], expected, rtol=1e-6)
 
@@ -76,7 +78,7 @@ def test_no_interactions_at_all_give_factors_that_say_nothing() -> None:
 
 @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
 def test_what_is_no_confidence_is_refused(weight: float) -> None:
-    with pytest.raises(BadInput, match="confidences from 0 up"):
+    with pytest.raises(BadInput, match="numbers from 0 up"):
         fit_implicit(csr_matrix(np.array([[1.0, weight]], np.float32)), SMALL)
 
 
