@@ -146,31 +146,32 @@ def last_lines(log: Path, count: int) -> str:
 
 
 def commands_of(pid: int) -> list[psutil.Process]:
-    """Processes below `pid` that lead a session of their own, such as a task's command."""
+    """Processes below `pid` that lead a session or group of their own, such as a task's command."""
     try:
         below = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-    return [process for process in below if _session_of(process) == process.pid]
+    return [process for process in below if process.pid in _leaders_of(process)]
 
 
-def members(root: Path, sessions: Collection[int]) -> list[psutil.Process]:
-    """Every process that a stack of `root` started, however deep: by its mark, or by its session.
+def members(root: Path, leaders: Collection[int]) -> list[psutil.Process]:
+    """Every process that a stack of `root` started, however deep: by its mark, its session or its group.
 
-    Airflow and gunicorn write their titles over their environment, and with it over the mark; they keep the session.
+    Airflow, gunicorn and Redis write their titles over their environment, and with it over the mark; they stay in the
+    session or group that their component leads.
     """
     return [
         process
         for process in psutil.process_iter()
-        if process.pid != os.getpid() and (_session_of(process) in sessions or _mark_of(process) == str(root))
+        if process.pid != os.getpid() and (_leaders_of(process) & set(leaders) or _mark_of(process) == str(root))
     ]
 
 
-def sweep(root: Path, sessions: Collection[int] = ()) -> int:
+def sweep(root: Path, leaders: Collection[int] = ()) -> int:
     """End what a stack of `root` left, politely and then by force; returns how many there were."""
     found: set[int] = set()
     deadline = time.monotonic() + SWEEP_SECONDS
-    while left := members(root, sessions):
+    while left := members(root, leaders):
         late = time.monotonic() > deadline
         for process in left:
             if late or process.pid not in found:
@@ -180,11 +181,12 @@ def sweep(root: Path, sessions: Collection[int] = ()) -> int:
     return len(found)
 
 
-def _session_of(process: psutil.Process) -> int | None:
+def _leaders_of(process: psutil.Process) -> set[int]:
     try:
-        return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return {os.getsid(process.pid), os.getpgid(process.pid)} if alive else set()
     except (psutil.Error, OSError):
-        return None
+        return set()
 
 
 def _mark_of(process: psutil.Process) -> str | None:
@@ -202,11 +204,11 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 
 def main() -> None:
-    """Read the sessions that the parent starts until it ends, then sweep up after it."""
+    """Read the components that the parent starts until it ends, then sweep up after it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    sessions = {int(line) for line in sys.stdin.buffer}
-    sweep(Path(sys.argv[1]), sessions)
+    leaders = {int(line) for line in sys.stdin.buffer}
+    sweep(Path(sys.argv[1]), leaders)
 
 
 if __name__ == "__main__":

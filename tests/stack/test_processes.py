@@ -22,10 +22,14 @@ STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);
 PARENT = """
 import sys, time
 from pathlib import Path
+from headrace import embedded_redis
 from headrace.processes import ProcessSet
 with ProcessSet(Path(sys.argv[1]), {}) as processes:
     for number, code in enumerate(sys.argv[2:]):
         processes.start(f"part{number}", [sys.executable, "-c", code])
+    server = embedded_redis.start(Path(sys.argv[1]) / "redis")
+    processes.adopt("redis", server.process, Path(sys.argv[1]) / "redis" / embedded_redis.LOG_FILE)
+    (Path(sys.argv[1]) / "logs" / "parent.log").write_text("up")
     time.sleep(600)
 """
 
@@ -48,9 +52,9 @@ def await_gone(pids: set[int]) -> None:
 def test_a_parent_that_is_killed_leaves_nothing(number: int, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", PARENT, str(tmp_path), NESTED, TITLED]
     parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    await_up(tmp_path, 2)
+    await_up(tmp_path, 3)
     below = {process.pid for process in psutil.Process(parent.pid).children(recursive=True)}
-    assert len(below) >= 5  # the reaper, the two components, what each of them started
+    assert len(below) >= 6  # the reaper, the two components, what each of them started, Redis
     parent.send_signal(number)
     parent.wait(30)
     await_gone(below)

@@ -19,7 +19,7 @@ from tests.stack.local_airflow import as_environment, free_port, last_complete_h
 from tests.worlds import small_settings
 
 PROJECT = Path(__file__).parents[2]
-READY_SECONDS, STOP_SECONDS = 900.0, 90.0
+READY_SECONDS, STOP_SECONDS = 1_800.0, 90.0
 
 
 @dataclass(frozen=True, slots=True)
