@@ -1,12 +1,14 @@
 """Clean events: each event once, contract columns, one folder a day; days whose raw files are unchanged are kept."""
 
 import fcntl
+import hashlib
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -26,16 +28,15 @@ from contracts.lake import (
     USER_ID,
     VALUE,
 )
-from contracts.manifest import FILE_NAME, Manifest, digest_file, digest_of
+from contracts.manifest import FILE_NAME, Manifest, digest_of
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.outputs import swap_folder
-from spark_jobs.partitions import read_folder
+from spark_jobs.raw_events import read_raw
 from spark_jobs.window import last_day
 
 logger = logging.getLogger(__name__)
 JOB = "clean_events"
 RAW_INPUT = "raw"
-FILES_A_RUN = 4_000  # paths handed to one read: more make the driver's listing the slow part
 _KEPT_RANK = "kept_rank"
 
 
@@ -44,8 +45,8 @@ def run(context: JobContext) -> None:
     with _one_writer(context.lake):
         stale = stale_dates(context.lake, last_day(context.end_seconds))
         logger.info("event=stale_days job=%s interval=%s days=%d", JOB, context.key, len(stale))
-        for batch in _batches(stale):
-            _clean(context, batch)
+        if stale:
+            _clean(context, stale)
 
 
 def stale_dates(lake: Path, last: str) -> dict[str, list[Path]]:
@@ -79,11 +80,21 @@ def clean(events: DataFrame) -> DataFrame:
     )
 
 
+def content_digest(file: Path) -> str:
+    """Digest of a file's rows in their order; bytes of a Parquet file of Spark's differ from one JVM to the next."""
+    rows = pq.read_table(file, partitioning=None).replace_schema_metadata(None).combine_chunks()
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, rows.schema) as writer:
+        writer.write_table(rows)
+    return hashlib.blake2b(stream.getvalue(), digest_size=16).hexdigest()
+
+
 def _clean(context: JobContext, days: dict[str, list[Path]]) -> None:
     watch = Stopwatch()
     partial = CLEAN_EVENTS.path(context.lake) / ".partial"
-    events = read_folder(context, EVENTS, *(file for files in days.values() for file in files))
-    clean(events).write.mode("overwrite").partitionBy(DATE).parquet(str(partial))
+    clean(read_raw(context, [file for files in days.values() for file in files])).write.mode("overwrite").partitionBy(
+        DATE
+    ).parquet(str(partial))
     strays = {_day_of(folder) for folder in partial.glob(f"{DATE}=*")} - set(days)
     if strays:
         raise CorruptData(f"raw events of {min(days)}..{max(days)} hold events of {sorted(strays)}; import them again")
@@ -101,7 +112,7 @@ def _publish_day(lake: Path, made: Path, files: list[Path], *, watch: Stopwatch)
     manifest = Manifest(
         JOB,
         sum(pq.read_metadata(file).num_rows for file in data),
-        digest_of(*(digest_file(file) for file in data)),
+        digest_of(*map(content_digest, data)),
         {RAW_INPUT: raw_digest(files)},
         watch.seconds,
         {"raw_files": len(files)},
@@ -120,17 +131,6 @@ def _cleaned_from(lake: Path, day: str) -> str:
 
 def _day_of(folder: Path) -> str:
     return folder.name.partition("=")[2]
-
-
-def _batches(days: dict[str, list[Path]]) -> Iterator[dict[str, list[Path]]]:
-    batch: dict[str, list[Path]] = {}
-    for day, files in days.items():
-        batch[day] = files
-        if sum(map(len, batch.values())) >= FILES_A_RUN:
-            yield batch
-            batch = {}
-    if batch:
-        yield batch
 
 
 @contextmanager

@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from contracts.errors import BadInput, MissingInput
 from contracts.intervals import Interval
+from contracts.lake import CLEAN_EVENTS
+from contracts.manifest import Manifest
 from contracts.pipeline import HOUR, TRAINING, interval_arguments, step_command
 from contracts.settings import Settings
+from spark_jobs import clean_events
 from spark_jobs.context import JobContext, argument_parser, build_context
 from spark_jobs.session import check_java
 from spark_jobs.submit import SPARK_JOBS, load_job
@@ -56,14 +60,22 @@ def test_an_old_java_is_named_with_the_version_that_is_needed(tmp_path: Path, mo
 
 
 @pytest.mark.spark
-def test_the_command_of_a_step_runs_by_itself(tmp_path: Path) -> None:
-    corner_shop().write(tmp_path)
-    command = step_command(HOUR[0], small_settings(tmp_path), *interval_arguments(INTERVAL))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2_000:]
-    assert (
-        "event=job_done job=clean_events" in done.stdout + done.stderr
-    )  # spark-submit hands on a job's errors as output
+def test_the_command_of_a_step_runs_by_itself_and_writes_what_any_other_process_writes(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    digests = []
+    for name in ("submitted", "here"):
+        settings = small_settings(corner_shop().write(tmp_path / name))
+        if name == "submitted":
+            command = step_command(HOUR[0], settings, *interval_arguments(INTERVAL))
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            said = done.stdout + done.stderr  # spark-submit hands on a job's errors as output
+            assert (done.returncode, "event=job_done job=clean_events" in said) == (0, True), said[-2_000:]
+        else:
+            clean_events.run(JobContext(INTERVAL, settings, spark))
+        days = CLEAN_EVENTS.path(settings.root / "lake").glob("date=*")
+        digests.append([Manifest.read(day, made_by="").digest for day in sorted(days)])
+    assert digests[0] == digests[1]
 
 
 def test_an_expected_error_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One hour of the corner shop gives what anybody would say by looking at it."""
 
+import numpy as np
 import pytest
 
 from contracts.features import ITEM_STATS_TABLE, USER_STATS_TABLE
@@ -81,7 +82,7 @@ def test_a_list_of_the_batch_is_what_the_user_gets_alone(shop_hour: JobContext) 
         user = listed[USER_ID]
         own = OwnItems.from_rows([row for row in pairs if row[USER_ID] == user])
         (known,) = (list(row.values())[1:] for row in stats if row[USER_ID] == user)
-        known = [float("nan") if value is None else value for value in known]
+        known = np.array([np.nan if value is None else value for value in known])
         (alone,) = recommend(bundle, [Request(user, shop_hour.end_seconds, own, known)], settings.list_size)
         assert (list(alone.item_ids), alone.scores.tolist()) == (listed[ITEM_IDS], listed[SCORES])
 
