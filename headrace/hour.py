@@ -43,7 +43,7 @@ def hour_command(
     last_end_at = hour_at(end).start_at if end else first.end_at
     if last_end_at <= first.start_at:
         raise BadInput(f"hours from {start} up to {end} are none: --end must be after START")
-    _end_like_control_c()
+    end_like_control_c()
     while first.end_at <= last_end_at:
         run_steps(HOUR, first, _settings(root), cold=cold)
         first = Interval(first.end_at, first.end_at + ONE_HOUR)
@@ -55,7 +55,7 @@ def train_command(
 ) -> None:
     """Train the ranker on what was known two label windows before the end of a day, and gate it."""
     midnight = parse_instant(date)
-    _end_like_control_c()
+    end_like_control_c()
     run_steps(TRAINING, Interval(midnight, midnight + ONE_DAY), _settings(root), cold=False)
 
 
@@ -101,7 +101,8 @@ def run_step(step: Step, command: Sequence[str], log: Path) -> None:
         )
 
 
-def _end_like_control_c() -> None:
+def end_like_control_c() -> None:
+    """Let a polite kill end this process as Ctrl-C does, so that its step ends too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
