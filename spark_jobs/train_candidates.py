@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from contracts.errors import MissingInput
+from contracts.errors import CorruptData, MissingInput
 from contracts.features import ITEM_STATS, ITEM_STATS_TABLE, USER_STATS_TABLE
 from contracts.intervals import Interval
 from contracts.lake import INTERACTIONS, ITEM_ID, ITEMS, NEIGHBOUR_ID, NEIGHBOURS, SCORE
@@ -47,7 +47,11 @@ def warm_factors(context: JobContext, items: IdMap) -> tuple[ItemFactors | None,
     previous = context.layout.candidates / Interval.ending_at(context.interval.start_at).key
     if context.cold or not previous.exists():
         return None, "none"
-    bundle = CandidateBundle.load(previous)
+    try:
+        bundle = CandidateBundle.load(previous)
+    except CorruptData as error:  # such as one of an older layout, after an upgrade: a cold fit is always possible
+        logger.warning("event=warm_start_refused interval=%s error=%s", context.key, error)
+        return None, "none"
     parameters = parameters_of(context)
     if bundle.item_factors.shape[1] != parameters.factors:
         return None, "none"

@@ -1,11 +1,12 @@
 """Train the ranker on the interval's training set, pass it through the gate, and save it as a bundle."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 
-from contracts.errors import MissingInput
+from contracts.errors import CorruptData, MissingInput
 from contracts.features import FEATURE_ORDER
 from contracts.intervals import Interval, format_instant
 from contracts.lake import FEATURES, ITEM_ID, LABEL, TRAINING_SET, USER_ID
@@ -32,14 +33,16 @@ def run(context: JobContext) -> None:
     booster = ranker.train_ranker(examples.features, examples.labels, examples.group_sizes, parameters)
     text = booster.model_to_string()
     before = ranker_before(context)
-    previous = BoosterScorer(RankerBundle.load(before).model_text).score if before else None
-    figures = pass_gate(read_examples(context, gate), BoosterScorer(text).score, previous).as_figures()
+    previous = _previous_scorer(before)
+    figures = pass_gate(
+        read_examples(context, gate), BoosterScorer(text).score, previous.score if previous else None
+    ).as_figures()
     figures |= {
         "training_rows": len(examples.labels),
         "training_users": len(examples.group_sizes),
         "training_digest": manifest_of(TRAINING_SET, context.lake, training.key).digest,
         "gate_digest": manifest_of(TRAINING_SET, context.lake, gate.key).digest,
-        "previous": before.name if before else "none",
+        "previous": before.name if before and previous else "none",
     }
     digest = RankerBundle(text, format_instant(context.interval.end_at), figures).save(ranker_folder(context))
     logger.info(
@@ -47,6 +50,14 @@ def run(context: JobContext) -> None:
         *(JOB, context.key, len(examples.labels), watch.seconds, digest),
         " ".join(f"{name}={value}" for name, value in figures.items()),
     )
+
+
+def _previous_scorer(before: Path | None) -> BoosterScorer | None:
+    try:
+        return BoosterScorer(RankerBundle.load(before).model_text) if before else None
+    except CorruptData as error:  # such as one of other features, after an upgrade: it could not serve either
+        logger.warning("event=previous_ranker_unusable ranker=%s error=%s", before, error)
+        return None
 
 
 def read_examples(context: JobContext, then: Interval) -> GateSet:
