@@ -110,6 +110,7 @@ def local_airflow(root: Path, **changes: str | int) -> Iterator[LocalAirflow]:
         home = prepare_home(settings)
         environment = airflow_environment(settings, home, os.environ | as_environment(settings))
         with ProcessSet(root, environment) as processes:
+            processes.adopt("redis", server.process, root / "redis" / embedded_redis.LOG_FILE)
             start_airflow(processes)
             with await_airflow(processes, home) as api:
                 yield LocalAirflow(settings, home, processes, api, hour)

@@ -3,6 +3,7 @@
 import sys
 import time
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -28,6 +29,8 @@ def test_task_logs_show_rows_and_seconds(airflow: LocalAirflow, live: dict[str, 
     logs = airflow.settings.root / "logs" / "airflow"
     for task in airflow.api.tasks(HOURLY, live["dag_run_id"]):
         assert " rows" in describe_jobs(task_log(logs, task)), task["task_id"]
+    shown = f"/dags/{HOURLY}/dagRuns/{quote(live['dag_run_id'])}/taskInstances/score_head/logs/1"
+    assert "event=job_done job=score_head" in str(airflow.api.ask("GET", shown))
 
 
 def test_a_head_user_is_looked_up_over_http(airflow: LocalAirflow, live: dict[str, Any]) -> None:
