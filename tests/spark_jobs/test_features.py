@@ -1,7 +1,5 @@
 """Statistics of items and users by hand: counts by span, shares, prices, sessions, categories."""
 
-from pathlib import Path
-
 import pytest
 from pyspark.sql import SparkSession
 
