@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 ADMIN, VIEWER = "admin", "viewer"
 CONFIG, SECRETS, PASSWORDS, FIRST_HOUR = "airflow.cfg", "secrets.json", "passwords.json", "first_hour"
 LOCAL_SETTINGS = "config/airflow_local_settings.py"
+SQLITE_WAIT_SECONDS = 60
 POLICY = """\"\"\"Airflow looks for its policies here.\"\"\"
 
 from dags.pool_policy import task_instance_mutation_hook
@@ -76,7 +77,8 @@ def first_hour(folder: Path, catch_up_hours: int, now: datetime) -> Interval:
 
 def _configuration(settings: Settings, folder: Path, keys: Mapping[str, str]) -> dict[str, dict[str, str]]:
     logs, url = Layout(settings.root.absolute()).logs / "airflow", f"http://{LOOPBACK}:{settings.airflow_port}"
-    database = settings.airflow_database_url or f"sqlite:///{folder / 'airflow.db'}"
+    # SQLite has one writer: under load five seconds are not enough of a wait, and a backfill is then refused with 503
+    database = settings.airflow_database_url or f"sqlite:///{folder / 'airflow.db'}?timeout={SQLITE_WAIT_SECONDS}"
     plain: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": PROJECT / "dags",

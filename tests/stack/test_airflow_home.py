@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.settings import Settings
-from headrace.airflow_home import airflow_environment, first_hour, prepare_home
+from headrace.airflow_home import SQLITE_WAIT_SECONDS, airflow_environment, first_hour, prepare_home
 
 AT_NINE = datetime(2026, 1, 31, 9, 20, tzinfo=UTC)
 
@@ -52,7 +52,7 @@ def test_everything_listens_on_loopback_at_the_port_of_the_settings(tmp_path: Pa
 @pytest.mark.parametrize("url", ["postgresql+psycopg2://air:p%40ss@db/airflow", ""])
 def test_the_database_is_sqlite_unless_the_settings_name_one(url: str, tmp_path: Path) -> None:
     home = prepare_home(Settings(root=tmp_path, airflow_database_url=url))
-    expected = url or f"sqlite:///{home.folder}/airflow.db"
+    expected = url or f"sqlite:///{home.folder}/airflow.db?timeout={SQLITE_WAIT_SECONDS}"
     assert configuration(home.folder)["database"]["sql_alchemy_conn"] == expected
 
 
