@@ -3,9 +3,7 @@
 import subprocess
 import sys
 
-from benchmarks.page import write_page
-
-BENCHMARKS = ("lookups", "kill_redis", "publish", "als_engines", "demo_hour", "hour")
+from benchmarks.page import BENCHMARKS, write_page
 
 
 def main(names: list[str]) -> int:

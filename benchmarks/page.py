@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.report import ARTIFACTS
 
+BENCHMARKS = ("lookups", "kill_redis", "publish", "als_engines", "demo_hour", "hour")
 PAGE = Path("docs") / "benchmarks.md"
 OPENING = """# Benchmarks
 
@@ -15,8 +16,12 @@ counts is the ratio to the reference measured in the same run, not a time. `NO` 
 
 
 def write_page() -> None:
-    """Rewrite the page from all results in the artifacts folder; results of scripts not run lately are kept there."""
-    parts = [_section(json.loads(path.read_text())) for path in sorted(ARTIFACTS.glob("*.json"))]
+    """Rewrite the page from all results in the artifacts folder; benchmarks without one are named."""
+    results = {name: ARTIFACTS / f"{name}.json" for name in BENCHMARKS}
+    parts = [_section(json.loads(path.read_text())) for path in results.values() if path.exists()]
+    missing = [f"- `python -m benchmarks.{name}`" for name, path in results.items() if not path.exists()]
+    if missing:
+        parts.append("## Without a result yet\n\n" + "\n".join(missing) + "\n")
     PAGE.write_text("\n".join([OPENING, *parts]))
 
 

@@ -35,7 +35,7 @@ def show(name: str, figures: Sequence[Figure], conditions: dict[str, object]) ->
         table.add_row(figure.what, figure.measured, figure.reference, ratio, figure.goal, _word(figure.met))
     Console().print(table)
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version()}
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": round(os.getloadavg()[1], 1)}
     document = {"name": name, "conditions": conditions | machine, "figures": [asdict(figure) for figure in figures]}
     (ARTIFACTS / f"{name}.json").write_text(json.dumps(document, indent=1, default=str) + "\n")
 
