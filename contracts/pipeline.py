@@ -65,8 +65,8 @@ def spark_conf(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(settings.spark_shuffle_partitions),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.sources.partitionOverwriteMode": "dynamic",
-        # a year of days is 365 folders: listing them as 365 tasks costs more than reading them
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+        # a year of days is 365 folders: the driver lists them sooner than 365 tasks do
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
