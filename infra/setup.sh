@@ -27,6 +27,8 @@ need "libgomp (OpenMP, used by LightGBM)" libgomp1 "$PYTHON" -c 'import ctypes; 
 uv_pin=$(mktemp); trap 'rm -f "$uv_pin"' EXIT
 sed -n '/^uv==/,/[^\\]$/p' requirements/dev.txt > "$uv_pin"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$uv_pin"
+# A company's own certificate is in the system's store, not in the one that uv carries.
+[ -s /etc/ssl/certs/ca-certificates.crt ] && export UV_SYSTEM_CERTS=1
 echo "installing pinned packages into .venv (about a minute)"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
