@@ -17,6 +17,16 @@ NEIGHBOUR_ID, ITEM_IDS, SCORES = "neighbour_id", "item_ids", "scores"
 SCOPE, KEY, SEGMENT = "scope", "key", "segment"
 ACTIVITY_BAND, RECENCY_BAND, VALUE_BAND, TASTE_CLUSTER = "activity_band", "recency_band", "value_band", "taste_cluster"
 LABEL, FEATURES = "label", "features"
+RECOMMENDATION_ID, IMPRESSION_ID, ANONYMOUS_ID = "recommendation_id", "impression_id", "anonymous_id"
+RECEIVED_AT, SOURCE, PLACEMENT, VERSION = "received_at", "source", "placement", "version"
+POSITION, CLICKED_AT, PURCHASED_AT = "position", "clicked_at", "purchased_at"
+STAGE, SCHEMA_VERSION, OFFSET, LETTER_ID, FORGOTTEN_AT = (
+    "stage",
+    "schema_version",
+    "offset",
+    "letter_id",
+    "forgotten_at",
+)
 SOURCE_FILE, SOURCE_ROW, REASON, RAW = "source_file", "source_row", "reason", "raw"
 
 EVENT_COUNT, PURCHASE_COUNT, COUNT_30D = "event_count", "purchase_count", "count_30d"
@@ -24,6 +34,8 @@ FIRST_AT, LAST_AT, VALUE_SUM = "first_at", "last_at", "value_scaled"
 
 # Event types that mean something to a feature; any other name is weighed by the settings alone.
 PURCHASE = "purchase"
+# Attribute of an item; "false" takes it out of every list.
+AVAILABLE = "available"
 
 DATE, HOUR, INTERVAL = "date", "hour", "interval"
 
@@ -75,8 +87,25 @@ _EVENT = (
     f"{VALUE} double; {QUANTITY} double; {SESSION_ID} string; {CONTEXT} map<string,string>"
 )
 
-# Written by import (and later by the archiver); one folder an hour of event time.
+# Written by import and the archiver; one folder an hour of event time. Of an event that was posted, `context` also
+# keeps recommendation_id, anonymous_id, source, currency and scalar properties, each under its own name.
 EVENTS = define_table("events", _EVENT, (DATE, HOUR))
+# Written by the archiver: lists as a client says that it showed them, in the order of positions.
+IMPRESSIONS = define_table(
+    "impressions",
+    f"{IMPRESSION_ID} string; {RECOMMENDATION_ID} string; {USER_ID} string; {ANONYMOUS_ID} string; {PLACEMENT} string; "
+    f"{OCCURRED_AT} timestamp; {ITEM_IDS} array<string>; {CONTEXT} map<string,string>",
+    (DATE, HOUR),
+)
+# Written by the archiver, by the hour of receipt: what the gate refused, as it came.
+DEAD_LETTERS = define_table(
+    "dead_letters",
+    f"{LETTER_ID} string; {RECEIVED_AT} timestamp; {REASON} string; {STAGE} string; {SCHEMA_VERSION} int; "
+    f"{SOURCE} string; {OFFSET} string; {RAW} binary",
+    (DATE, HOUR),
+)
+# Latest request of each person to be forgotten; one file, replaced whole.
+TOMBSTONES = define_table("tombstones", f"{USER_ID} string; {FORGOTTEN_AT} timestamp", ())
 REJECTS = define_table(
     "rejects", f"{SOURCE_FILE} string; {SOURCE_ROW} bigint; {REASON} string; {RAW} string", ("import_id",)
 )
@@ -106,6 +135,14 @@ LISTS = define_table("lists", f"{USER_ID} string; {ITEM_IDS} array<string>; {SCO
 POPULAR = define_table("popular", f"{SCOPE} string; {KEY} string; {ITEM_IDS} array<string>; {SCORES} array<float>")
 SIMILAR = define_table("similar", f"{ITEM_ID} string; {ITEM_IDS} array<string>; {SCORES} array<float>")
 TRAINING_SET = define_table("training_set", f"{USER_ID} string; {ITEM_ID} string; {LABEL} int; {FEATURES} array<float>")
+
+# One row an item shown: what came of it within the attribution window, and the features of that moment.
+ATTRIBUTIONS = define_table(
+    "attributions",
+    f"{IMPRESSION_ID} string; {RECOMMENDATION_ID} string; {VERSION} string; {USER_ID} string; {ITEM_ID} string; "
+    f"{PLACEMENT} string; {SOURCE} string; {POSITION} int; {OCCURRED_AT} timestamp; {CLICKED_AT} timestamp; "
+    f"{PURCHASED_AT} timestamp; {VALUE} double; {FEATURES} array<float>",
+)
 
 # POPULAR.scope
 OVERALL, TRENDING, BY_REGION, BY_CATEGORY, BY_SEGMENT = "overall", "trending", "region", "category", "segment"

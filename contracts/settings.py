@@ -79,6 +79,24 @@ class Settings:
     cors_origins: str = setting("", "Origins allowed to call from a browser, by comma; empty allows none.")
     access_log: bool = setting(False, "Whether gunicorn writes a line a request.")
 
+    # Events
+    stream_url: str = setting(
+        "redis://127.0.0.1:6380/0", "Server of the event stream: redis://, unix:// or kafka://host:port/topic."
+    )
+    stream_max_bytes: int = setting(1024**3, "Memory of the stream's server at which new events are put off.")
+    spool_max_bytes: int = setting(1024**3, "Size of the spool that takes events while the stream is down.")
+    api_keys_file: str = setting("", "JSON of hashed API keys; empty is api_keys.json under root.")
+    key_events_per_second: int = setting(2_000, "Events a second that one API key may send.")
+    session_ttl_minutes: int = setting(30, "How long after the last event a session is remembered hot.")
+    bought_hidden_hours: int = setting(24, "How long a bought item stays out of its buyer's lists.")
+    dismissed_hidden_days: int = setting(30, "How long a dismissed item stays out of that person's lists.")
+    archive_flush_seconds: float = setting(5.0, "Longest wait of an event between the stream and the lake.")
+    seal_wait_seconds: int = setting(120, "How long an hour waits for the archiver to have caught up with its end.")
+    late_hours: int = setting(72, "How late an event may come and still make its hour be computed again.")
+    attribution_hours: int = setting(
+        24, "Span after an impression within which a click or a purchase is put down to it."
+    )
+
     # Airflow
     airflow_database_url: str = setting("", "SQLAlchemy URL of Airflow's metadata; empty is SQLite under root.")
     airflow_port: int = setting(8793, "Port of Airflow's UI and API on loopback.")
