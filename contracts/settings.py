@@ -93,9 +93,7 @@ class Settings:
     archive_flush_seconds: float = setting(5.0, "Longest wait of an event between the stream and the lake.")
     seal_wait_seconds: int = setting(120, "How long an hour waits for the archiver to have caught up with its end.")
     late_hours: int = setting(72, "How late an event may come and still make its hour be computed again.")
-    attribution_hours: int = setting(
-        24, "Span after an impression within which a click or a purchase is put down to it."
-    )
+    attribution_hours: int = setting(24, "Span after an impression whose clicks and purchases are put down to it.")
 
     # Airflow
     airflow_database_url: str = setting("", "SQLAlchemy URL of Airflow's metadata; empty is SQLite under root.")

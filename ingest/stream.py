@@ -27,8 +27,8 @@ class Producer(Protocol):
     def append(self, records: Sequence[Record], deadline: float) -> list[bool]:
         """Append in order; for each whether it is new (False: a duplicate, not appended). Durable when it returns.
 
-        `deadline` is an instant of time.monotonic(). StoreUnavailable when the server does not answer by then (some may have
-        been appended: appending the same again is safe), StreamFull when nothing more fits.
+        `deadline` is an instant of time.monotonic(). StoreUnavailable when the server does not answer by then (some may
+        have been appended: appending the same again is safe), StreamFull when nothing more fits.
         """
         ...
 
@@ -41,7 +41,7 @@ class Consumer(Protocol):
     """The reading side; one at a time."""
 
     def read(self, count: int, wait_seconds: float) -> list[Entry]:
-        """Up to `count` entries after the last read one, waiting for the first; after a restart from the last forgotten one."""
+        """Up to `count` entries after the last one read (at first: after the last one forgotten); waits for one."""
         ...
 
     def forget(self, through: Sequence[Entry]) -> None:
