@@ -16,6 +16,7 @@ app.command("train")(hour.train_command)
 app.command("serve")(serve.serve_command)
 app.command("versions")(versions.versions_command)
 app.command("rollback")(versions.rollback_command)
+app.command("refill")(versions.refill_command)
 app.add_typer(models_list.models_app, name="models")
 
 

@@ -13,13 +13,14 @@ from rich.console import Console
 from contracts.errors import MissingInput
 from contracts.intervals import KEY_FORMAT, Interval
 from contracts.settings import Layout, Settings
-from headrace import demo_data, embedded_redis
+from headrace import demo_data
 from headrace.airflow_api import AirflowApi
 from headrace.airflow_home import ADMIN, VIEWER, AirflowHome, airflow_environment, prepare_home
 from headrace.airflow_stack import DAGS, await_airflow, start_airflow
 from headrace.demo_lock import hold_lock
 from headrace.ports import LOOPBACK, Port, is_free, refuse_taken, split_bind
 from headrace.processes import MARK, ProcessSet, sweep
+from headrace.revived_redis import RevivedRedis
 from headrace.run_progress import RunFollower
 
 HOURLY, TRAINING = "hourly_recommendations", "daily_training"
@@ -88,9 +89,8 @@ class Demo:
     def _start(self, processes: ProcessSet) -> None:
         if port := self.redis_port:
             os.environ[MARK] = str(self.settings.root)  # what this process starts from here on is swept with it
-            server = embedded_redis.start(self.settings.root / "redis", port)
-            processes.adopt("redis", server.process, self.settings.root / "redis" / embedded_redis.LOG_FILE)
-            self.say(f"Redis listens at {server.url}")
+            lists = RevivedRedis("redis", self.settings.root / "redis", port, lambda: self._refill(processes))
+            self.say(f"Redis listens at {lists.start(processes)}")
         processes.start("serve", [sys.executable, "-m", "headrace", "serve"])
         with self.console.status("starting Airflow"):
             start_airflow(processes)
@@ -154,6 +154,12 @@ class Demo:
         self.say(f"Airflow is at {home.url}: {ADMIN} / {home.passwords[ADMIN]} may do everything,")
         self.say(f"  {VIEWER} / {home.passwords[VIEWER]} may look. API pages: {self.url}/docs")
         self.say("New hours run by themselves. Ctrl-C stops everything.")
+
+    def _refill(self, processes: ProcessSet) -> None:
+        self.say("Redis had ended and was started again")
+        if self.ready:
+            processes.run("refill", [sys.executable, "-m", "headrace", "refill"], quiet=True)
+            self.say("and serves the lists of the hour that served last")
 
     def _stay(self, processes: ProcessSet, *, once: bool) -> None:
         while not once:

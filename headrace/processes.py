@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,11 +23,12 @@ STOP_SECONDS, SWEEP_SECONDS, POLL_SECONDS = 10.0, 8.0, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One long-running process, and where its output goes."""
+    """One long-running process, where its output goes, and what starts it anew should it end (None: nothing does)."""
 
     name: str
     log: Path
     process: subprocess.Popen[bytes]
+    revive: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -73,9 +74,11 @@ class ProcessSet:
         self._announce(component)
         return component
 
-    def adopt(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-        """Watch and end a process that someone else started."""
-        self._announce(Component(name, log, process))
+    def adopt(
+        self, name: str, process: subprocess.Popen[bytes], log: Path, revive: Callable[[], None] | None = None
+    ) -> None:
+        """Watch and end a process that someone else started; `revive` must adopt its successor."""
+        self._announce(Component(name, log, process, revive))
 
     def run(self, name: str, command: Sequence[str], *, quiet: bool) -> None:
         """Run a command to its end, logged or, unless `quiet`, on the terminal; MissingInput when it fails."""
@@ -91,11 +94,14 @@ class ProcessSet:
             raise MissingInput(f"{name} ended with exit code {code}; {seen}")
 
     def refuse_dead(self) -> None:
-        """Raise MissingInput that names a component that has ended, its exit code and its log; bounds the logs."""
-        for component in self.components:
+        """Revive what has ended and can be, or raise MissingInput with its exit code and log; bounds the logs."""
+        for component in list(self.components):
             bound_log(component.log)
             code = component.process.poll()
-            if code is not None:
+            if code is not None and component.revive is not None:
+                self.components.remove(component)
+                component.revive()
+            elif code is not None:
                 raise MissingInput(
                     f"{component.name} ended by itself with exit code {code}; "
                     f"see {component.log}: {last_lines(component.log, 3)}"

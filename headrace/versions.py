@@ -1,4 +1,4 @@
-"""`versions` and `rollback`: what serves, what served before, and the way back in a second."""
+"""`versions`, `rollback` and `refill`: what serves, the way back in a second, and lists for an empty Redis."""
 
 import os
 from dataclasses import replace
@@ -44,6 +44,14 @@ def rollback_command(root: Root = None) -> None:
     pointer = roll_back(_settings(root))
     print(f"{pointer.version} serves again (fence {pointer.fence}); {pointer.previous} is kept as the previous version")
     print("the next hour that is published serves as usual; stop its schedule if it must not")
+
+
+def refill_command(root: Root = None) -> None:
+    """Publish the hour that served last again, when Redis was restarted empty; else nothing."""
+    from spark_jobs.refill import refill
+
+    made = refill(_settings(root))
+    print("Redis serves already; nothing to do" if made is None else f"{made.digest} serves, {made.rows:,} users")
 
 
 def _settings(root: Path | None) -> Settings:

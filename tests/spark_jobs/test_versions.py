@@ -12,6 +12,7 @@ from contracts.settings import Settings
 from headrace.__main__ import app
 from headrace.embedded_redis import EmbeddedRedis
 from spark_jobs.publish import publish
+from spark_jobs.refill import refill
 from spark_jobs.versions import PREVIOUS, SERVING, list_versions, roll_back
 from tests.publish_lake import EIGHT, NINE, SEVEN, make_context, ready_hour
 
@@ -55,6 +56,21 @@ def test_a_rollback_serves_the_version_before_under_a_new_fence(settings: Settin
     back = Pointer.decode(client.get(POINTER))
     assert (back.version, back.interval, back.generated_at) == (f"{SEVEN}.1", SEVEN, "2026-01-31T08:00:00Z")
     assert (back.fence, back.previous) == (3, f"{EIGHT}.2")
+
+
+def test_an_emptied_store_is_filled_with_the_hour_that_served_last(settings: Settings, client: redis.Redis) -> None:
+    serve(settings, SEVEN)
+    serve(settings, EIGHT)
+    client.flushall()
+    filled = refill(settings)
+    pointer = Pointer.decode(client.get(POINTER))
+    assert filled is not None and (pointer.version, pointer.interval, pointer.fence) == (f"{EIGHT}.3", EIGHT, 3)
+    assert refill(settings) is None
+
+
+def test_nothing_can_be_filled_in_before_the_first_hour(settings: Settings) -> None:
+    with pytest.raises(MissingInput, match="no hour was published yet"):
+        refill(settings)
 
 
 def test_a_rollback_can_be_taken_back(settings: Settings) -> None:

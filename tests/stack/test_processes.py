@@ -9,9 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from contracts.errors import MissingInput
 from headrace.processes import MARK, ProcessSet, bound_log, members
+from headrace.revived_redis import MOST_REVIVALS, RevivedRedis
+from tests.stack.local_airflow import free_port
 
 WAIT = "print('up', flush=True); time.sleep(600)"
 # A component that starts a grandchild in a session of its own, as Airflow starts a task's command.
@@ -119,3 +122,21 @@ def await_text(log: Path, text: str) -> None:
     while text not in log.read_text():
         assert time.monotonic() < deadline, f"{text} is not in {log}"
         time.sleep(0.02)
+
+
+def test_redis_that_is_killed_is_started_again_at_the_same_place(tmp_path: Path) -> None:
+    revived: list[bool] = []
+    lists = RevivedRedis("redis", tmp_path / "redis", free_port(), lambda: revived.append(True))
+    with ProcessSet(tmp_path, dict(os.environ)) as processes:
+        url = lists.start(processes)
+        for times in range(1, MOST_REVIVALS + 1):
+            processes.components[-1].process.kill()
+            processes.components[-1].process.wait(10)
+            processes.refuse_dead()
+            assert len(revived) == times
+            with redis.Redis.from_url(url) as client:
+                assert client.ping()
+        processes.components[-1].process.kill()
+        processes.components[-1].process.wait(10)
+        with pytest.raises(MissingInput, match="redis ended by itself"):
+            processes.refuse_dead()
