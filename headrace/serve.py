@@ -34,8 +34,8 @@ def serve_arguments() -> list[str]:
 
 def refuse_what_cannot_work(settings: Settings) -> None:
     """Raise BadInput for a taken port, a placements file or a Redis URL that a server could not start with."""
+    from ingest.redis_endpoint import parse_endpoint
     from serving.placements import read_placements
-    from serving.redis_endpoint import parse_endpoint
 
     host, number = ports.split_bind(settings.bind)
     ports.refuse_taken([ports.Port(host, number, "the HTTP server", "HEADRACE_BIND")])

@@ -10,7 +10,7 @@ from contracts.errors import CorruptData, HeadraceError, MissingInput, StoreUnav
 from contracts.intervals import parse_instant
 from contracts.redis_layout import POINTER, Pointer, person_keys
 from contracts.settings import Settings
-from serving.redis_client import Reads
+from ingest.redis_client import Reads
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from serving.redis_connection import FAILURE_KINDS
+from ingest.redis_connection import FAILURE_KINDS
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.5, 1.0, 5.0)
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from contracts.errors import HeadraceError
 from contracts.settings import Layout, Settings
-from serving.breaker import Breaker
+from ingest.breaker import Breaker
+from ingest.redis_client import Reads, RedisClient
+from ingest.redis_cluster import ClusterReads
+from ingest.redis_endpoint import parse_endpoint
+from ingest.redis_guard import GuardedRedis
 from serving.http_answers import Cors
 from serving.ladder import Ladder
 from serving.list_store import ListStore
 from serving.metrics import Metrics
 from serving.placements import Placements, read_placements
 from serving.popular_shelf import OVERALL_NAME, PopularShelf
-from serving.redis_client import Reads, RedisClient
-from serving.redis_cluster import ClusterReads
-from serving.redis_endpoint import parse_endpoint
-from serving.redis_guard import GuardedRedis
 from serving.stored_answer import age_seconds
 
 logger = logging.getLogger(__name__)

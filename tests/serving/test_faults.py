@@ -14,12 +14,12 @@ from contracts.redis_layout import POINTER
 from contracts.settings import Settings
 from headrace import embedded_redis
 from headrace.embedded_redis import EmbeddedRedis
+from ingest.breaker import CONSECUTIVE_FAILURES
 from serving.app import services_of
-from serving.breaker import CONSECUTIVE_FAILURES
 from serving.list_store import UNPUBLISHED, UNREACHABLE
+from tests.ingest.slow_peers import Behaviour, drip, peer, say_nothing, speak_http
 from tests.serving.conftest import OpenApp
 from tests.serving.published import Version, publish
-from tests.serving.slow_peers import Behaviour, drip, peer, say_nothing, speak_http
 
 ADA = "/v1/recommendations/ada"
 ROUTES = (ADA, "/v1/recommendations/nobody?region=north", "/v1/items/apple/similar", "/v1/popular")

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from contracts.errors import BadInput, CorruptData
 from headrace import embedded_redis
 from headrace.embedded_redis import EmbeddedRedis
-from serving.redis_client import RedisClient
-from serving.redis_connection import CONNECTION, DEADLINE, REFUSED, RedisFailure
-from serving.redis_endpoint import Endpoint, parse_endpoint
-from tests.serving.slow_peers import Behaviour, answer_each, drip, hang_up_after, peer, say_nothing, speak_http
+from ingest.redis_client import RedisClient
+from ingest.redis_connection import CONNECTION, DEADLINE, REFUSED, RedisFailure
+from ingest.redis_endpoint import Endpoint, parse_endpoint
+from tests.ingest.slow_peers import Behaviour, answer_each, drip, hang_up_after, peer, say_nothing, speak_http
 
 SOON = 0.03
 GENEROUS = 5.0

@@ -9,7 +9,7 @@ from typing import Any
 import hiredis
 
 from contracts.errors import StoreUnavailable
-from serving.redis_endpoint import Endpoint, tls_context
+from ingest.redis_endpoint import Endpoint, tls_context
 
 DEADLINE, CONNECTION, REFUSED, OPEN = "deadline", "connection", "refused", "open"
 FAILURE_KINDS = (DEADLINE, CONNECTION, REFUSED, OPEN)

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 
 from contracts.errors import CorruptData
-from serving.breaker import CLOSED, Breaker
-from serving.redis_client import Reads
-from serving.redis_connection import OPEN, REFUSED, RedisFailure
+from ingest.breaker import CLOSED, Breaker
+from ingest.redis_client import Reads
+from ingest.redis_connection import OPEN, REFUSED, RedisFailure
 
 logger = logging.getLogger(__name__)
 

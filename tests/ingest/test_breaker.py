@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from serving.breaker import (
+from ingest.breaker import (
     CLOSED,
     CONSECUTIVE_FAILURES,
     HALF_OPEN,

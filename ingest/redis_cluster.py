@@ -14,10 +14,10 @@ from typing import Any
 from redis.crc import key_slot
 
 from contracts.errors import HeadraceError
-from serving.redis_client import RedisClient, mget_command, values_of
-from serving.redis_connection import CONNECTION, REFUSED, Redirected, RedisFailure, pack
-from serving.redis_endpoint import Endpoint
-from serving.redis_guard import GuardedRedis
+from ingest.redis_client import RedisClient, mget_command, values_of
+from ingest.redis_connection import CONNECTION, REFUSED, Redirected, RedisFailure, pack
+from ingest.redis_endpoint import Endpoint
+from ingest.redis_guard import GuardedRedis
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from contracts.errors import CorruptData
-from serving.redis_connection import CONNECTION, REFUSED, Connection, Redirected, RedisFailure
-from serving.redis_endpoint import Endpoint
+from ingest.redis_connection import CONNECTION, REFUSED, Connection, Redirected, RedisFailure
+from ingest.redis_endpoint import Endpoint
 
 RESOLVE_SECONDS = 30.0
 
