@@ -27,7 +27,7 @@ STAGE, SCHEMA_VERSION, OFFSET, LETTER_ID, FORGOTTEN_AT = (
     "letter_id",
     "forgotten_at",
 )
-SOURCE_FILE, SOURCE_ROW, REASON, RAW = "source_file", "source_row", "reason", "raw"
+SOURCE_FILE, SOURCE_ROW, REASON, DETAIL, RAW = "source_file", "source_row", "reason", "detail", "raw"
 
 EVENT_COUNT, PURCHASE_COUNT, COUNT_30D = "event_count", "purchase_count", "count_30d"
 FIRST_AT, LAST_AT, VALUE_SUM = "first_at", "last_at", "value_scaled"
@@ -100,8 +100,8 @@ IMPRESSIONS = define_table(
 # Written by the archiver, by the hour of receipt: what the gate refused, as it came.
 DEAD_LETTERS = define_table(
     "dead_letters",
-    f"{LETTER_ID} string; {RECEIVED_AT} timestamp; {REASON} string; {STAGE} string; {SCHEMA_VERSION} int; "
-    f"{SOURCE} string; {OFFSET} string; {RAW} binary",
+    f"{LETTER_ID} string; {RECEIVED_AT} timestamp; {REASON} string; {DETAIL} string; {STAGE} string; "
+    f"{SCHEMA_VERSION} int; {SOURCE} string; {OFFSET} string; {RAW} binary",
     (DATE, HOUR),
 )
 # Latest request of each person to be forgotten; one file, replaced whole.
