@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.lookups_cpu import cpu_seconds_a_call
+from benchmarks.lookups_cpu import cpu_seconds_a_call, on_one_core
 from benchmarks.lookups_world import USERS, Server, gunicorn, write_version, zipf_users
 from benchmarks.lookups_wrk import CONNECTIONS, Round, check_bodies, run_wrk
 from benchmarks.report import Figure, show
@@ -35,7 +35,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="hr") as folder, _lists(Path(folder), transport) as url:
             pairs, checked = _measure_speed(Path(folder), url)
             figures += [_speed_figure(transport, pairs), _worker_figure(transport, pairs)]
-            figures.append(_cpu_figure(transport, Path(folder), url))
+            figures += _cpu_figures(transport, Path(folder), url)
     conditions = {
         "users": USERS,
         "connections": CONNECTIONS,
@@ -101,19 +101,32 @@ def _worker_figure(transport: str, pairs: list[Pair]) -> Figure:
     return Figure(what, f"{ours * 1e6:.0f} us", f"{bare * 1e6:.0f} us bare Flask", ours / bare, "reported")
 
 
-def _cpu_figure(transport: str, folder: Path, url: str) -> Figure:
+def _cpu_figures(transport: str, folder: Path, url: str) -> list[Figure]:
+    """On one core with Redis, then wherever the kernel puts both: there each call also pays for waking an idle core."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # as gunicorn runs it; before the import that reads it
     from benchmarks.lookups_bare import app as bare
     from serving.app import create_app
 
     paths = [f"/v1/recommendations/{user}" for user in zipf_users()]
     app = create_app(Settings(root=folder, redis_url=url))
-    rounds = [tuple(cpu_seconds_a_call(one, paths, CPU_CALLS) for one in (app, bare)) for _ in range(CPU_ROUNDS)]
-    ratio = statistics.median(ours / reference for ours, reference in rounds)
-    ours, reference = (statistics.median(column) * 1e6 for column in zip(*rounds, strict=True))
-    what = f"CPU in process a head look-up, Redis by {transport}"
-    goal = f"<= {GOAL_CPU}, stretch {STRETCH_CPU}"
-    return Figure(what, f"{ours:.0f} us", f"{reference:.0f} us bare Flask", ratio, goal, ratio <= GOAL_CPU)
+
+    def measure() -> tuple[float, float, float]:
+        rounds = [tuple(cpu_seconds_a_call(one, paths, CPU_CALLS) for one in (app, bare)) for _ in range(CPU_ROUNDS)]
+        ratio = statistics.median(ours / reference for ours, reference in rounds)
+        ours, reference = (statistics.median(column) * 1e6 for column in zip(*rounds, strict=True))
+        return ours, reference, ratio
+
+    with on_one_core("valkey-server"):
+        together = measure()
+    apart = measure()
+    what, goal = "CPU in process a head look-up, Redis by", f"<= {GOAL_CPU}, stretch {STRETCH_CPU}"
+    return [
+        Figure(f"{what} {transport}", f"{ours:.0f} us", f"{reference:.0f} us bare Flask", ratio, *judged)
+        for (ours, reference, ratio), judged in (
+            (together, (goal, together[2] <= GOAL_CPU)),
+            (apart, ("reported: cores as they come",)),
+        )
+    ]
 
 
 if __name__ == "__main__":
