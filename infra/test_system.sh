@@ -17,6 +17,7 @@ say_not_run() { echo "NOT RUN: $1"; not_run=$((not_run + 1)); }
 ROWS=(
   "the UI in a real browser|chromium|chromium"
   "Debian's Redis server|redis-server|redis-server"
+  "Redis behind TLS|openssl|openssl"
   "look-ups under load|wrk|wrk"
 )
 
