@@ -14,6 +14,9 @@ from contracts.errors import CorruptData
 PREFIX = "headrace"
 POINTER = f"{PREFIX}:{{pointer}}"
 FENCE = f"{PREFIX}:{{pointer}}:fence"  # the latest claim of a writer: whoever claimed before it may not flip
+DELISTED = f"{PREFIX}:{{delisted}}"  # a set of the items that no answer may show
+DELISTED_MARK = f"{PREFIX}:{{delisted}}:gen"  # another value after each change of the set
+TRENDING_BUCKET_SECONDS, TRENDING_HOUR_SECONDS = 300, 3_600
 SAFE = "-._~!$'()*+,;=@/ "  # everything else is percent-encoded: braces above all, they would move the slot
 _is_safe = re.compile(f"[A-Za-z0-9{re.escape(SAFE)}]*").fullmatch
 
@@ -59,7 +62,7 @@ def profile_key(version: str, user_id: str) -> str:
 
 
 def overlay_key(user_id: str) -> str:
-    """What happened since the hour; present only for users whose stored bytes must not be handed through."""
+    """What happened since the hour (contracts.overlay); absent for almost everybody."""
     return f"{PREFIX}:overlay:{{{escape(user_id)}}}"
 
 
@@ -81,6 +84,26 @@ def popular_key(version: str, scope: str, key: str) -> str:
 def similar_key(version: str, item_id: str) -> str:
     """Items similar to a popular item."""
     return f"{PREFIX}:similar:{version}:{{{escape(item_id)}}}"
+
+
+def trending_keys(now: float) -> tuple[str, str, str]:
+    """What is counted at an instant (epoch seconds): scores of five minutes, an hour's people by item, its pairs."""
+    hour = int(now) // TRENDING_HOUR_SECONDS
+    return (
+        trending_scores_key(int(now) // TRENDING_BUCKET_SECONDS),
+        trending_people_key(hour),
+        f"{PREFIX}:{{trending}}:pairs:{hour}",
+    )
+
+
+def trending_scores_key(bucket: int) -> str:
+    """Sorted set of item and score; `bucket` counts TRENDING_BUCKET_SECONDS since 1970."""
+    return f"{PREFIX}:{{trending}}:scores:{bucket}"
+
+
+def trending_people_key(hour: int) -> str:
+    """Hash of item and how many people touched it in that hour since 1970."""
+    return f"{PREFIX}:{{trending}}:people:{hour}"
 
 
 def escape(external_id: str) -> str:

@@ -1,16 +1,18 @@
-"""Reads of Redis that end by a deadline: a connection a thread, no retries but one, nothing hidden.
+"""Calls of Redis that end by a deadline: a connection a thread, no retries but one, nothing hidden.
 
-A stream that the server closed while it lay idle is replaced once, within the same deadline.
+A stream that the server closed while it lay idle is replaced once, within the same deadline, so a command may arrive
+twice.
 """
 
 import socket
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from contracts.errors import CorruptData
+from ingest.redis_commands import Command, is_unknown_script, refuse_errors
 from ingest.redis_connection import CONNECTION, REFUSED, Connection, Redirected, RedisFailure
 from ingest.redis_endpoint import Endpoint
 
@@ -33,6 +35,22 @@ class Reads(Protocol):
         ...
 
 
+class Sends(Protocol):
+    """What writes to a store of keys; every command must bear to arrive twice."""
+
+    def send(self, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Reply to each command, in one round trip a server; RedisFailure when one fails: others may be done."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...
+
+    def close_mine(self) -> None:
+        """Close the calling thread's connections."""
+        ...
+
+
 class RedisClient:
     """One server, one connection a thread."""
 
@@ -52,23 +70,24 @@ class RedisClient:
 
     def ask(self, command: bytes, deadline: float, *, replies: int = 1) -> Any:
         """Reply to a packed command; RedisFailure or, on a cluster, Redirected."""
-        kept: Connection | None = getattr(self._mine, "connection", None)
-        self._mine.connection = None
-        if kept is not None:
-            try:
-                return self._keep(kept, kept.ask(command, deadline, replies=replies))
-            except RedisFailure as failure:
-                if failure.kind != CONNECTION:
-                    raise
-            except Redirected:
-                self._mine.connection = kept
-                raise
-        fresh = self._connect(deadline)
-        try:
-            return self._keep(fresh, fresh.ask(command, deadline, replies=replies))
-        except Redirected:
-            self._mine.connection = fresh
-            raise
+        return self._on_stream(lambda link: link.ask(command, deadline, replies=replies), deadline)
+
+    def send(self, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Reply to each command, in one round trip; RedisFailure when one is refused."""
+        replies = self.send_each(commands, deadline)
+        refuse_errors(replies, str(self._endpoint))
+        return replies
+
+    def send_each(self, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """The same, with what the server refused among the replies; a script that it does not know is sent whole."""
+        packed = b"".join([command.packed() for command in commands])
+        replies: list[Any] = self._on_stream(
+            lambda link: link.ask_each(packed, deadline, replies=len(commands)), deadline
+        )
+        if any(is_unknown_script(reply) for reply in replies):
+            packed = b"".join([command.packed_whole() for command in commands])
+            replies = self._on_stream(lambda link: link.ask_each(packed, deadline, replies=len(commands)), deadline)
+        return replies
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -80,6 +99,25 @@ class RedisClient:
         kept: Connection | None = getattr(self._mine, "connection", None)
         if kept is not None:
             kept.close()
+
+    def _on_stream(self, talk: Callable[[Connection], Any], deadline: float) -> Any:
+        kept: Connection | None = getattr(self._mine, "connection", None)
+        self._mine.connection = None
+        if kept is not None:
+            try:
+                return self._keep(kept, talk(kept))
+            except RedisFailure as failure:
+                if failure.kind != CONNECTION:
+                    raise
+            except Redirected:
+                self._mine.connection = kept
+                raise
+        fresh = self._connect(deadline)
+        try:
+            return self._keep(fresh, talk(fresh))
+        except Redirected:
+            self._mine.connection = fresh
+            raise
 
     def _keep(self, connection: Connection, reply: Any) -> Any:
         self._mine.connection = connection

@@ -15,6 +15,7 @@ from redis.crc import key_slot
 
 from contracts.errors import HeadraceError
 from ingest.redis_client import RedisClient, mget_command, values_of
+from ingest.redis_commands import Command, is_redirection, refuse_errors
 from ingest.redis_connection import CONNECTION, REFUSED, Redirected, RedisFailure, pack
 from ingest.redis_endpoint import Endpoint
 from ingest.redis_guard import GuardedRedis
@@ -52,6 +53,21 @@ class ClusterReads:
             for same_slot in _by_slot(group):
                 found.update(zip(same_slot, self._ask(endpoint, same_slot, deadline), strict=True))
         return [found[key] for key in keys]
+
+    def send(self, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Reply to each command, one round trip a node; RedisFailure when one fails."""
+        by_node: dict[Endpoint, list[int]] = defaultdict(list)
+        for place, command in enumerate(commands):
+            by_node[self._owner(command.keys[0])].append(place)
+        found: dict[int, Any] = {}
+        for endpoint, places in by_node.items():
+            try:
+                replies = self._guarded(endpoint).send([commands[place] for place in places], deadline)
+            except RedisFailure:
+                self._read_map_later()
+                raise
+            found.update(zip(places, replies, strict=True))
+        return [found[place] for place in range(len(commands))]
 
     def close(self) -> None:
         """Close every connection to every node."""
@@ -91,14 +107,22 @@ class ClusterReads:
 
     def follow(self, redirected: Redirected, keys: Sequence[str], deadline: float) -> list[bytes | None]:
         """Ask the node that another named; a second redirection is a failure."""
-        self._read_map_later()
-        host, _, port = redirected.address.rpartition(":")
-        with self._lock:
-            node = self._node(self._seed.at(host or self._seed.host, int(port)))
+        node = self._named(redirected.address)
         try:
             return node.ask(keys, deadline, is_asking=redirected.how == "ASK")
         except Redirected as again:
             raise RedisFailure(REFUSED, f"the cluster moved a slot twice within one call: {again}") from again
+
+    def follow_command(self, redirection: str, command: Command, deadline: float) -> Any:
+        """Send to the node that another named ("MOVED 12 host:port"); a second redirection is a failure."""
+        how, _, address = redirection.split(" ", 2)
+        return self._named(address).send_here(command, deadline, is_asking=how == "ASK")
+
+    def _named(self, address: str) -> "_Node":
+        self._read_map_later()
+        host, _, port = address.rpartition(":")
+        with self._lock:
+            return self._node(self._seed.at(host or self._seed.host, int(port)))
 
     def _read_map_later(self) -> None:
         if time.monotonic() - self._map_read_at > MAP_SECONDS:
@@ -120,11 +144,12 @@ class ClusterReads:
 
 
 class _Node:
-    """One node's reads, as its guard sees them: a redirection is followed inside one call."""
+    """One node, as its guard sees it: a redirection is followed inside one call."""
 
     def __init__(self, cluster: ClusterReads, endpoint: Endpoint) -> None:
         self._cluster = cluster
         self._client = RedisClient(endpoint)
+        self._name = str(endpoint)
 
     def mget(self, keys: Sequence[str], deadline: float) -> list[bytes | None]:
         try:
@@ -137,6 +162,18 @@ class _Node:
         if is_asking:
             return values_of(self._client.ask(pack(b"ASKING") + command, deadline, replies=2), len(keys))
         return values_of(self._client.ask(command, deadline), len(keys))
+
+    def send(self, commands: Sequence[Command], deadline: float) -> list[Any]:
+        replies = self._client.send_each(commands, deadline)
+        for place, reply in enumerate(replies):
+            if is_redirection(reply):
+                replies[place] = self._cluster.follow_command(str(reply), commands[place], deadline)
+        refuse_errors(replies, self._name)
+        return replies
+
+    def send_here(self, command: Command, deadline: float, *, is_asking: bool) -> Any:
+        asking = [Command((), (b"ASKING",))] if is_asking else []
+        return self._client.send([*asking, command], deadline)[-1]
 
     def close(self) -> None:
         self._client.close()

@@ -53,19 +53,23 @@ class Connection:
 
     def ask(self, command: bytes, deadline: float, *, replies: int = 1) -> Any:
         """Send packed commands and give the last reply; RedisFailure or Redirected, and then the stream is closed."""
+        for reply in self.ask_each(command, deadline, replies=replies):
+            if isinstance(reply, hiredis.ReplyError):
+                self._raise_reply(str(reply))
+        return reply
+
+    def ask_each(self, command: bytes, deadline: float, *, replies: int) -> list[Any]:
+        """Send packed commands and give every reply, errors of the server among them as values; RedisFailure."""
         try:
             self._arm(deadline)
             self._socket.sendall(command)
-            reply = self._receive(deadline)
-            for _ in range(replies - 1):
-                reply = self._receive(deadline)
+            return [self._receive(deadline) for _ in range(replies)]
         except (TimeoutError, BlockingIOError):  # the latter is how a time-out of the kernel shows
             self.close()
             raise RedisFailure(DEADLINE, f"Redis at {self._endpoint} did not answer by the deadline") from None
         except (OSError, hiredis.ProtocolError) as error:
             self.close()
             raise RedisFailure(CONNECTION, f"Redis at {self._endpoint} broke off: {error}") from error
-        return reply
 
     def close(self) -> None:
         """Close the stream; once is enough, twice does no harm."""
@@ -112,8 +116,6 @@ class Connection:
             reply = self._reader.gets()
             if reply is False:
                 self._arm(deadline)
-        if isinstance(reply, hiredis.ReplyError):
-            self._raise_reply(str(reply))
         return reply
 
     def _raise_reply(self, text: str) -> None:

@@ -1,0 +1,85 @@
+-- Bring events into one person's overlay, once each; the value is that of contracts/overlay.py.
+-- KEYS: overlay. ARGV: now, life of a session, life of a forgetting (ms), forgotten at (ms, 0 is not asked),
+-- events [[id, type, item, at, value, gone until], …], gone {item: until} taken over from another overlay,
+-- most events, most gone items. Returns the sequence number after each event, and last that of the overlay.
+local now, session_life, forgotten_life = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local forget_at, new, more_gone = tonumber(ARGV[4]), cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
+local most_events, most_gone = tonumber(ARGV[7]), tonumber(ARGV[8])
+
+local seq, events, gone, forgotten, changed = 0, {}, {}, 0, false
+local raw = redis.call('GET', KEYS[1])
+if raw then
+  local ok, body = pcall(cjson.decode, string.sub(raw, 2))
+  if ok and type(body) == 'table' then
+    seq, events, forgotten = body.seq or 0, body.events or {}, body.forgotten or 0
+    for item, till in pairs(body.gone or {}) do
+      if till > now then gone[item] = till end
+    end
+  end
+end
+
+if forget_at > forgotten then
+  forgotten, events, gone, seq, changed = forget_at, {}, {}, seq + 1, true
+end
+if #events > 0 and events[#events][4] + session_life <= now then
+  events = {}
+end
+
+local known = {}
+for _, event in ipairs(events) do known[event[1]] = true end
+
+local function insert(event)
+  if event[4] + session_life <= now then return false end
+  if #events >= most_events and event[4] < events[1][4] then return false end
+  local place = #events + 1
+  while place > 1 and events[place - 1][4] > event[4] do place = place - 1 end
+  table.insert(events, place, event)
+  if #events > most_events then table.remove(events, 1) end
+  return true
+end
+
+local function hide(item, till)
+  if item == '' or till <= now or (gone[item] or 0) >= till then return false end
+  gone[item] = till
+  return true
+end
+
+local replies = {}
+for place, event in ipairs(new) do
+  local till = table.remove(event, 6)
+  if event[4] > forgotten and not known[event[1]] then
+    known[event[1]] = true
+    local is_hidden, is_in = hide(event[3], till), insert(event)
+    if is_hidden or is_in then seq, changed = seq + 1, true end
+  end
+  replies[place] = seq
+end
+for item, till in pairs(more_gone) do
+  if hide(item, till) then changed = true end
+end
+
+replies[#replies + 1] = seq
+if not changed then return replies end
+
+local count, last = 0, 0
+for _ in pairs(gone) do count = count + 1 end
+while count > most_gone do
+  local first
+  for item, till in pairs(gone) do
+    if not first or till < gone[first] then first = item end
+  end
+  gone[first], count = nil, count - 1
+end
+for _, till in pairs(gone) do last = math.max(last, till) end
+if #events > 0 then last = math.max(last, events[#events][4] + session_life) end
+if forgotten > 0 then last = math.max(last, forgotten + forgotten_life) end
+if last <= now then
+  redis.call('DEL', KEYS[1])
+  return replies
+end
+local flag = (count > 0 or forgotten > 0) and '1' or '0'
+local body = string.format('%s{"seq":%d,"events":%s,"gone":%s', flag, seq,
+  #events > 0 and cjson.encode(events) or '[]', cjson.encode(gone))
+if forgotten > 0 then body = body .. string.format(',"forgotten":%d', forgotten) end
+redis.call('SET', KEYS[1], body .. '}', 'PX', string.format('%d', last - now))
+return replies
