@@ -14,7 +14,10 @@ _ID_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What was refused, as it came; `received_at` is microseconds since 1970 by the server's clock."""
+    """What was refused, as it came; instants are microseconds since 1970.
+
+    `sent_at` is what the batch around it said of its sending, by the sender's clock; 0 when it said nothing.
+    """
 
     letter_id: str
     received_at: int
@@ -24,6 +27,7 @@ class DeadLetter:
     schema_version: int
     source: str
     raw: bytes
+    sent_at: int = 0
 
 
 def letter_id_of(source: str, raw: bytes) -> str:
@@ -42,6 +46,7 @@ def record_of_dead_letter(letter: DeadLetter) -> Record:
         "schema_version": letter.schema_version,
         "source": letter.source,
         "raw": letter.raw,
+        "sent_at": letter.sent_at,
     }
     return Record(DEAD_LETTER, letter.letter_id, encode_payload(DEAD_LETTER, values))
 

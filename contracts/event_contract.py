@@ -1,11 +1,12 @@
 """Events as they are once accepted; the Avro schemas beside this file are the single source of truth for their form."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID, uuid5
+
+import orjson
 
 from contracts.payloads import decode_payload, encode_payload
 from contracts.records import EVENT, IMPRESSION, Record
@@ -39,7 +40,6 @@ CHANNEL, CONTEXT_REGION, LOCALE, DEVICE_TYPE, CONTEXT_PLACEMENT = (
 ANONYMOUS_PREFIX = "anon:"
 HOUR_MICROSECONDS = 3_600_000_000
 _NAMESPACE = UUID("5f0d4a52-6f5b-5d0e-9a43-1f7a3b0c9f11")
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +112,21 @@ def encode_event(event: Event) -> bytes:
             "item_ids": event.item_ids,
             "context": event.context,
             "consent": event.consent,
-            "properties": _to_json(event.properties) if event.properties else "",
+            "properties": properties_text(event),
         },
     )
+
+
+def properties_text(event: Event) -> str:
+    """Free properties as the JSON text that the payload keeps; TypeError when they are no JSON."""
+    return orjson.dumps(event.properties).decode() if event.properties else ""
 
 
 def decode_event(payload: bytes) -> Event:
     """The event of a payload; CorruptData when it is none."""
     values = decode_payload(EVENT, payload)
     values["item_ids"] = tuple(values["item_ids"])
-    values["properties"] = json.loads(values["properties"]) if values["properties"] else {}
+    values["properties"] = orjson.loads(values["properties"]) if values["properties"] else {}
     return Event(**values)
 
 

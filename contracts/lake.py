@@ -18,7 +18,7 @@ SCOPE, KEY, SEGMENT = "scope", "key", "segment"
 ACTIVITY_BAND, RECENCY_BAND, VALUE_BAND, TASTE_CLUSTER = "activity_band", "recency_band", "value_band", "taste_cluster"
 LABEL, FEATURES = "label", "features"
 RECOMMENDATION_ID, IMPRESSION_ID, ANONYMOUS_ID = "recommendation_id", "impression_id", "anonymous_id"
-RECEIVED_AT, SOURCE, PLACEMENT, VERSION = "received_at", "source", "placement", "version"
+RECEIVED_AT, SENT_AT, SOURCE, PLACEMENT, VERSION = "received_at", "sent_at", "source", "placement", "version"
 POSITION, CLICKED_AT, PURCHASED_AT = "position", "clicked_at", "purchased_at"
 STAGE, SCHEMA_VERSION, OFFSET, LETTER_ID, FORGOTTEN_AT = (
     "stage",
@@ -100,8 +100,8 @@ IMPRESSIONS = define_table(
 # Written by the archiver, by the hour of receipt: what the gate refused, as it came.
 DEAD_LETTERS = define_table(
     "dead_letters",
-    f"{LETTER_ID} string; {RECEIVED_AT} timestamp; {REASON} string; {DETAIL} string; {STAGE} string; "
-    f"{SCHEMA_VERSION} int; {SOURCE} string; {OFFSET} string; {RAW} binary",
+    f"{LETTER_ID} string; {RECEIVED_AT} timestamp; {SENT_AT} timestamp; {REASON} string; {DETAIL} string; "
+    f"{STAGE} string; {SCHEMA_VERSION} int; {SOURCE} string; {OFFSET} string; {RAW} binary",
     (DATE, HOUR),
 )
 # Latest request of each person to be forgotten; one file, replaced whole.
