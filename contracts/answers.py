@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 SOURCE_HEAD, SOURCE_POPULAR, SOURCE_SIMILAR, SOURCE_FALLBACK = "head", "popular", "similar", "fallback"
+SOURCE_TRENDING = "trending"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
-"""The layer before Flask: bytes present, overlay absent, default parameters: hand the bytes through; else pass on."""
+"""The layer before Flask: hand stored bytes through when nothing needs a decision, else pass the request on.
+
+Nothing does when the bytes are there, the overlay is absent or its flag says so, no item in the bytes is delisted, and
+the parameters are those of the default placement.
+"""
 
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from contracts.answers import SOURCE_HEAD
+from contracts.overlay import hands_through, sequence_of
 from contracts.user_state import MAX_ID_BYTES
 from serving.asks import PLACEMENT
 from serving.http_answers import PRIVATE, answer_headers
@@ -42,16 +47,17 @@ class FastPath:
             return self._inner(environ, start_response)
         deadline = self._store.new_deadline()
         record = self._store.person(user_id, deadline)
-        if record.stored is None or record.overlay is not None or record.pin is None:
+        stored, overlay = record.stored, record.overlay
+        if stored is None or record.pin is None or not hands_through(overlay) or record.delisted.may_touch(stored):
             environ[RECORD], environ[DEADLINE] = record, deadline
             return self._inner(environ, start_response)
         age = max(0, int(time.time() - record.pin.generated_epoch))
-        headers = answer_headers(len(record.stored), age, PRIVATE)
+        headers = answer_headers(len(stored), age, PRIVATE, sequence_of(overlay) if overlay else "")
         if self._cors.origins:
             headers += self._cors.headers(environ.get("HTTP_ORIGIN", ""))
         start_response("200 OK", headers)
         self._observe(time.perf_counter() - started)
-        return (record.stored,)
+        return (stored,)
 
 
 def _plain_id(text: str) -> str:

@@ -10,17 +10,29 @@ from contracts.settings import Settings
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 PRIVATE, SHARED = "private, no-cache", "no-cache"  # Age is that of the list, so a max-age would be spent at once
+SEQ_HEADER = "X-Headrace-Seq"
 Headers = list[tuple[str, str]]
 
 
-def answer_headers(length: int, age: int, cache: str) -> Headers:
-    """Headers of a 200 with a list in it; `age` in whole seconds."""
-    return [
+def answer_headers(length: int, age: int, cache: str, seq: str = "") -> Headers:
+    """Headers of a 200 with a list in it; `age` in whole seconds, `seq` that of the person's overlay."""
+    headers = [
         ("Content-Type", JSON_TYPE),
         ("Content-Length", str(length)),
         ("Age", str(age)),
         ("Cache-Control", cache),
     ]
+    if seq:
+        headers.append((SEQ_HEADER, seq))
+    return headers
+
+
+CORS_ALLOWED: Headers = [("Access-Control-Expose-Headers", SEQ_HEADER)]
+CORS_PREFLIGHT: Headers = [
+    ("Access-Control-Allow-Methods", "GET, POST, PUT"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Encoding, Content-Type, X-API-Key"),
+    ("Access-Control-Max-Age", "600"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +51,8 @@ class Cors:
         if not self.origins:
             return []
         if "*" in self.origins:
-            return [("Access-Control-Allow-Origin", "*")]
-        allowed = [("Access-Control-Allow-Origin", origin)] if origin in self.origins else []
+            return [("Access-Control-Allow-Origin", "*"), *CORS_ALLOWED]
+        allowed = [("Access-Control-Allow-Origin", origin), *CORS_ALLOWED] if origin in self.origins else []
         return [("Vary", "Origin"), *allowed]
 
 

@@ -9,10 +9,11 @@ from contracts.errors import CorruptData, HeadraceError, MissingInput
 from contracts.lake import BY_CATEGORY, BY_REGION, BY_SEGMENT, REGION, SEGMENT
 from contracts.redis_layout import similar_key
 from serving.asks import ListAsk, PersonAsk, SimilarAsk
+from serving.left_out import EMPTY, LeftOut, now_ms, read_overlay
 from serving.list_store import UNPUBLISHED, ListStore, PersonRecord, Pin, trouble_of
 from serving.placements import LIST
 from serving.popular_shelf import OVERALL_NAME, Name, PopularShelf
-from serving.stored_answer import StoredAnswer, cut, retell
+from serving.stored_answer import StoredAnswer, cut, retell, tell
 
 logger = logging.getLogger(__name__)
 
@@ -49,59 +50,100 @@ class Ladder:
     def recommend(self, ask: PersonAsk, record: PersonRecord, deadline: float) -> Answer:
         """Own list, segment, region, overall, last known; MissingInput when nothing was ever known."""
         pin, placement = record.pin, ask.placement
+        overlay = read_overlay(record.overlay)
+        gone = overlay.gone_at(now_ms()) if overlay else EMPTY
+        left_out = LeftOut(gone, record.delisted.items)
         if pin is None or record.trouble:
-            return self._last_known(record.trouble or UNPUBLISHED, _by_region(ask.region), ask.limit)
+            return self._last_known(record.trouble or UNPUBLISHED, _by_region(ask.region), ask.limit, left_out)
+        if overlay and pin.generated_epoch * 1_000 <= overlay.forgotten_ms:
+            record = record._replace(stored=None, profile=None)
         may_be_own = SOURCE_HEAD in placement.sources and LIST in placement.fields
         if may_be_own and record.stored is not None:
             try:
-                return Answer(cut(record.stored, ask.limit), SOURCE_HEAD, pin.generated_epoch)
+                body = _own(record.stored, ask.limit, left_out)
+                if body is not None:
+                    return Answer(body, SOURCE_HEAD, pin.generated_epoch)
             except CorruptData as error:
                 logger.error("list_corrupt version=%s: %s", pin.version, error)
         why = NO_OWN_LIST if may_be_own else NOT_OWN_HERE
-        return self._popular(pin, _names_for(ask, record), why, ask.limit, deadline)
+        return self._popular(pin, _names_for(ask, record), Terms(why, ask.limit, left_out), deadline)
 
     def similar(self, ask: SimilarAsk, deadline: float) -> Answer:
         """Similar items, popular overall, last known; MissingInput when nothing was ever known."""
         record = self._store.nobody(deadline)
+        left_out = LeftOut(delisted=record.delisted.items)
         if record.pin is None:
-            return self._last_known(record.trouble, OVERALL_NAME, ask.limit)
+            return self._last_known(record.trouble, OVERALL_NAME, ask.limit, left_out)
         try:
             raw = self._store.values([similar_key(record.pin.version, ask.item_id)], deadline)[0]
-            if raw is not None:
-                return Answer(cut(raw, ask.limit), SOURCE_SIMILAR, record.pin.generated_epoch)
+            body = None if raw is None else _own(raw, ask.limit, left_out)
+            if body is not None:
+                return Answer(body, SOURCE_SIMILAR, record.pin.generated_epoch)
         except HeadraceError as error:
-            return self._last_known(trouble_of(error), OVERALL_NAME, ask.limit)
-        return self._popular(record.pin, (OVERALL_NAME,), NO_SIMILAR, ask.limit, deadline)
+            return self._last_known(trouble_of(error), OVERALL_NAME, ask.limit, left_out)
+        return self._popular(record.pin, (OVERALL_NAME,), Terms(NO_SIMILAR, ask.limit, left_out), deadline)
 
     def popular(self, ask: ListAsk, deadline: float) -> Answer:
         """The list asked for, popular overall, last known; MissingInput when nothing was ever known."""
         record = self._store.nobody(deadline)
+        left_out = LeftOut(delisted=record.delisted.items)
         if record.pin is None:
-            return self._last_known(record.trouble, ask.name, ask.limit)
+            return self._last_known(record.trouble, ask.name, ask.limit, left_out)
         names = (ask.name,) if ask.name == OVERALL_NAME else (ask.name, OVERALL_NAME)
-        return self._popular(record.pin, names, ASKED_FOR, ask.limit, deadline)
+        return self._popular(record.pin, names, Terms(ASKED_FOR, ask.limit, left_out), deadline)
 
-    def _popular(self, pin: Pin, names: tuple[Name, ...], why: str, limit: int, deadline: float) -> Answer:
+    def _popular(self, pin: Pin, names: tuple[Name, ...], terms: "Terms", deadline: float) -> Answer:
+        emptied = None
         try:
             for name in names:
                 found = self._shelf.find(pin, name, deadline)
                 if found is not None:
-                    is_other = why == ASKED_FOR and name != names[0]
-                    reason = f"{NO_SUCH_LIST if is_other else why}; {WHAT.get(name[0], WHAT_OVERALL)}"
-                    return _told(found, SOURCE_POPULAR, reason, limit)
+                    is_other = terms.why == ASKED_FOR and name != names[0]
+                    reason = f"{NO_SUCH_LIST if is_other else terms.why}; {WHAT.get(name[0], WHAT_OVERALL)}"
+                    answer, has_items = _told(found, SOURCE_POPULAR, reason, terms)
+                    if has_items:
+                        return answer
+                    emptied = answer
         except HeadraceError as error:
-            return self._last_known(trouble_of(error), names[0], limit)
-        return self._last_known(UNPUBLISHED, names[0], limit)
+            return self._last_known(trouble_of(error), names[0], terms.limit, terms.left_out)
+        return emptied or self._last_known(UNPUBLISHED, names[0], terms.limit, terms.left_out)
 
-    def _last_known(self, trouble: str, name: Name, limit: int) -> Answer:
+    def _last_known(self, trouble: str, name: Name, limit: int, left_out: LeftOut) -> Answer:
         found = self._shelf.last_known(name)
         if found is None:
             raise MissingInput(f"{trouble}, and this server knows no earlier list; publish an hour, or start Redis")
-        return _told(found, SOURCE_FALLBACK, f"{trouble}; {WHAT_LAST_KNOWN}", limit)
+        return _told(found, SOURCE_FALLBACK, f"{trouble}; {WHAT_LAST_KNOWN}", Terms("", limit, left_out))[0]
 
 
-def _told(found: StoredAnswer, source: str, reason: str, limit: int) -> Answer:
-    return Answer(retell(found, source, reason, limit), source, found.generated_epoch)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Why a list that is nobody's own answers, how long it may be, what it must not show."""
+
+    why: str
+    limit: int
+    left_out: LeftOut
+
+
+def _own(raw: bytes, limit: int, left_out: LeftOut) -> bytes | None:
+    """A stored answer less what must not be shown, filled up from its own rest; None when nothing is left."""
+    if not left_out.gone and not left_out.delisted:
+        return cut(raw, limit)
+    stored = StoredAnswer.parse(raw)
+    dropped = left_out.among(stored.item_ids)
+    if not dropped:
+        return cut(raw, limit)
+    if len(dropped) == len(set(stored.item_ids)):
+        return None
+    return tell(stored, stored.head.source, left_out.explain(stored.head.reason, dropped), limit, dropped)
+
+
+def _told(found: StoredAnswer, source: str, reason: str, terms: Terms) -> tuple[Answer, bool]:
+    dropped = terms.left_out.among(found.item_ids)
+    if dropped:
+        body = tell(found, source, terms.left_out.explain(reason, dropped), terms.limit, dropped)
+    else:
+        body = retell(found, source, reason, terms.limit)
+    return Answer(body, source, found.generated_epoch), len(dropped) < len(set(found.item_ids))
 
 
 def _by_region(region: str) -> Name:

@@ -1,5 +1,6 @@
 """What one look-up reads: the pointer, trusted for a second, then a person's keys in one round trip."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -8,9 +9,10 @@ from typing import NamedTuple
 
 from contracts.errors import CorruptData, HeadraceError, MissingInput, StoreUnavailable
 from contracts.intervals import parse_instant
-from contracts.redis_layout import POINTER, Pointer, person_keys
+from contracts.redis_layout import DELISTED_MARK, POINTER, Pointer, person_keys
 from contracts.settings import Settings
-from ingest.redis_client import Reads
+from ingest.redis_guard import Store
+from serving.delisted import NOTHING, DelistedItems, Delisting
 
 logger = logging.getLogger(__name__)
 
@@ -39,18 +41,21 @@ class PersonRecord(NamedTuple):  # made on every request, and a frozen dataclass
     overlay: bytes | None = None
     profile: bytes | None = None
     trouble: str = ""
+    delisted: Delisting = NOTHING
 
 
 class ListStore:
     """Reads by deadline, an instant of time.monotonic(); `redis` is behind its breaker."""
 
-    def __init__(self, redis: Reads, settings: Settings) -> None:
+    def __init__(self, redis: Store, settings: Settings) -> None:
         self._redis = redis
         self._trust_seconds = settings.pointer_cache_ms / 1_000
         self._timeout_seconds = settings.redis_timeout_ms / 1_000
         self._pin: Pin | None = None
         self._raw_pointer: bytes | None = None
         self._trusted_until = float("-inf")
+        self._delisted = DelistedItems(redis)
+        self._is_cluster = settings.redis_cluster
         self.on_pin: Callable[[Pin], None] = _ignore
 
     def new_deadline(self) -> float:
@@ -78,27 +83,28 @@ class ListStore:
         pin = None
         try:
             pin = self.pin(deadline)
-            stored, overlay, profile = self._redis.mget(person_keys(pin.version, user_id), deadline)
+            stored, overlay, profile, mark = self._with_mark(person_keys(pin.version, user_id), deadline)
         except HeadraceError as error:
-            return PersonRecord(pin=pin, trouble=trouble_of(error))
-        return PersonRecord(pin, stored, overlay, profile)
+            return PersonRecord(pin=pin, trouble=trouble_of(error), delisted=self._delisted.current)
+        return PersonRecord(pin, stored, overlay, profile, "", self._delisted.as_of(mark))
 
     def profile(self, user_id: str, deadline: float) -> PersonRecord:
         """Overlay and profile of one person whose own list may not be used; never raises."""
         pin = None
         try:
             pin = self.pin(deadline)
-            overlay, profile = self._redis.mget(person_keys(pin.version, user_id)[1:], deadline)
+            overlay, profile, mark = self._with_mark(person_keys(pin.version, user_id)[1:], deadline)
         except HeadraceError as error:
-            return PersonRecord(pin=pin, trouble=trouble_of(error))
-        return PersonRecord(pin, None, overlay, profile)
+            return PersonRecord(pin=pin, trouble=trouble_of(error), delisted=self._delisted.current)
+        return PersonRecord(pin, None, overlay, profile, "", self._delisted.as_of(mark))
 
     def nobody(self, deadline: float) -> PersonRecord:
         """The version alone, for a place that is not personal: no key of a person is read; never raises."""
         try:
-            return PersonRecord(self.fresh_pin(deadline))
+            pin = self.fresh_pin(deadline)
         except HeadraceError as error:
-            return PersonRecord(trouble=trouble_of(error))
+            return PersonRecord(trouble=trouble_of(error), delisted=self._delisted.current)
+        return PersonRecord(pin, delisted=self._as_of_now(deadline))
 
     def values(self, keys: Sequence[str], deadline: float) -> list[bytes | None]:
         """Values of keys that name no person; StoreUnavailable."""
@@ -107,6 +113,21 @@ class ListStore:
     def close_mine(self) -> None:
         """Close the calling thread's connections, because that thread is about to end."""
         self._redis.close_mine()
+
+    def _with_mark(self, keys: Sequence[str], deadline: float) -> list[bytes | None]:
+        """Values of a person's keys and the mark of the delisted items; of a cluster, another node may hold that."""
+        if not self._is_cluster:
+            return self._redis.mget([*keys, DELISTED_MARK], deadline)
+        values = self._redis.mget(keys, deadline)
+        with contextlib.suppress(StoreUnavailable):
+            return [*values, *self._redis.mget([DELISTED_MARK], deadline)]
+        return [*values, self._delisted.mark]
+
+    def _as_of_now(self, deadline: float) -> Delisting:
+        try:
+            return self._delisted.as_of(self._redis.mget([DELISTED_MARK], deadline)[0])
+        except StoreUnavailable:
+            return self._delisted.current
 
     def _adopt(self, raw: bytes | None, now: float) -> Pin:
         if raw is None:

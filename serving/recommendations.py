@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, request
 
+from contracts.overlay import sequence_of
 from serving.asks import ask_for_person
 from serving.fast_path import DEADLINE, PREFIX, RECORD, ROUTE
 from serving.http_answers import PRIVATE
@@ -19,7 +20,8 @@ def register(app: Flask, services: Services) -> None:
         ask = ask_for_person(user_id, request.args, services.placements)
         deadline = request.environ.get(DEADLINE) or services.store.new_deadline()
         record = request.environ.get(RECORD) or _read(services.store, ask.placement, ask.user_id, deadline)
-        return reply(services.ladder.recommend(ask, record, deadline), PRIVATE)
+        seq = sequence_of(record.overlay) if record.overlay else ""
+        return reply(services.ladder.recommend(ask, record, deadline), PRIVATE, seq)
 
 
 def _read(store: ListStore, placement: Placement, user_id: str, deadline: float) -> PersonRecord:

@@ -9,8 +9,8 @@ from serving.ladder import Answer
 from serving.stored_answer import age_seconds
 
 
-def reply(answer: Answer, cache: str) -> Response:
-    """Respond 200 with the answer's bytes; `cache` is the value of Cache-Control."""
+def reply(answer: Answer, cache: str, seq: str = "") -> Response:
+    """Respond 200 with the answer's bytes; `cache` is the value of Cache-Control, `seq` that of the overlay."""
     g.source = answer.source
     age = age_seconds(answer.generated_epoch, time.time())
-    return Response(answer.body, headers=answer_headers(len(answer.body), age, cache))
+    return Response(answer.body, headers=answer_headers(len(answer.body), age, cache, seq))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from contracts.errors import HeadraceError
 from contracts.settings import Layout, Settings
 from ingest.breaker import Breaker
-from ingest.redis_client import Reads, RedisClient
+from ingest.redis_client import RedisClient
 from ingest.redis_cluster import ClusterReads
 from ingest.redis_endpoint import parse_endpoint
-from ingest.redis_guard import GuardedRedis
+from ingest.redis_guard import GuardedRedis, Store
 from serving.http_answers import Cors
 from serving.ladder import Ladder
 from serving.list_store import ListStore
@@ -77,7 +77,7 @@ def open_services(settings: Settings) -> Services:
 def _open_redis(settings: Settings, metrics: Metrics) -> GuardedRedis | ClusterReads:
     endpoint = parse_endpoint(settings.redis_url)
 
-    def guard(reads: Reads) -> GuardedRedis:
-        return GuardedRedis(reads, Breaker(settings.breaker_open_ms / 1_000), metrics.redis_failed)
+    def guard(inner: Store) -> GuardedRedis:
+        return GuardedRedis(inner, Breaker(settings.breaker_open_ms / 1_000), metrics.redis_failed)
 
     return ClusterReads(endpoint, guard) if settings.redis_cluster else guard(RedisClient(endpoint))

@@ -32,12 +32,18 @@ class StoredAnswer:
             raise CorruptData(f"stored list {raw[:60]!r} is no answer ({error!r}); publish the hour again") from error
 
 
+def tell(answer: StoredAnswer, source: str, reason: str, limit: int, without: frozenset[str]) -> bytes:
+    """The answer's bytes with this source and reason, without some items, cut to `limit` (0 keeps all)."""
+    head = replace(answer.head, source=source, reason=reason)
+    kept = [pair for pair in zip(answer.item_ids, answer.scores, strict=True) if pair[0] not in without]
+    kept = kept[: limit or len(kept)]
+    return encode_answer(head, [item for item, _ in kept], [score for _, score in kept])
+
+
 @functools.lru_cache(maxsize=512)
 def retell(answer: StoredAnswer, source: str, reason: str, limit: int) -> bytes:
-    """The answer's bytes with this source and reason, cut to `limit` items (0 keeps all)."""
-    head = replace(answer.head, source=source, reason=reason)
-    end = limit or len(answer.item_ids)
-    return encode_answer(head, answer.item_ids[:end], answer.scores[:end])
+    """The answer's bytes with this source and reason, cut to `limit` items; the same for everybody, so kept."""
+    return tell(answer, source, reason, limit, frozenset())
 
 
 def cut(raw: bytes, limit: int) -> bytes:

@@ -9,7 +9,7 @@ import redis
 from flask import Flask
 
 from contracts.lake import BY_SEGMENT, OVERALL
-from contracts.redis_layout import list_key, overlay_key, person_keys, popular_key, profile_key
+from contracts.redis_layout import DELISTED_MARK, list_key, overlay_key, person_keys, popular_key, profile_key
 from contracts.settings import Settings
 from headrace.embedded_redis import EmbeddedRedis
 from tests.serving.conftest import OpenApp
@@ -110,14 +110,14 @@ def test_a_place_that_is_not_personal_reads_no_key_of_a_person(app: Flask, redis
         while not commands or commands[-1] != "PING":
             commands.append(monitor.next_command()["command"])
     touching = [command for command in commands if "{ada}" in command]
-    assert touching == [" ".join(["MGET", *person_keys(Version().name, "ada")])]
+    assert touching == [" ".join(["MGET", *person_keys(Version().name, "ada"), DELISTED_MARK])]
 
 
 def test_a_place_without_the_field_list_does_not_read_it(app: Flask, redis_server: EmbeddedRedis) -> None:
     with redis.Redis.from_url(redis_server.url) as watcher, watcher.monitor() as monitor:
         app.test_client().get("/v1/recommendations/ada?placement=email")
         command = monitor.next_command()["command"]
-    assert command == " ".join(["MGET", *person_keys(Version().name, "ada")[1:]])
+    assert command == " ".join(["MGET", *person_keys(Version().name, "ada")[1:], DELISTED_MARK])
 
 
 def test_the_keys_of_a_person_are_those_of_their_builders() -> None:

@@ -7,7 +7,7 @@ LONG_ID = "x" * 256
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request; `overlaid` is a user who has an overlay while it is asked."""
+    """One request; `overlaid` is a user who has this overlay while it is asked, `delisted` an item shown to nobody."""
 
     says: str
     path: str
@@ -17,8 +17,15 @@ class Case:
     method: str = "GET"
     origin: str = ""
     overlaid: str = ""
+    overlay: bytes = b"{}"
+    delisted: str = ""
+    seq: str = ""
 
 
+SEEN = b'0{"seq":7,"events":[["e","view","apple",1769846400000,null]],"gone":{}}'
+BOUGHT = b'1{"seq":8,"events":[],"gone":{"apple":9999999999999}}'
+BOUGHT_LONG_AGO = b'1{"seq":8,"events":[],"gone":{"apple":1769846400000}}'
+FORGOTTEN = b'1{"seq":9,"events":[],"gone":{},"forgotten":1999999999999}'
 USERS = "/v1/recommendations/"
 CASES = (
     Case("a head user's stored bytes", f"{USERS}ada"),
@@ -28,6 +35,24 @@ CASES = (
     Case("an id with spaces and signs", f"{USERS}tilde~%20user+1"),
     Case("an id of 256 bytes", USERS + LONG_ID),
     Case("a head user with an overlay", f"{USERS}ada", overlaid="ada"),
+    Case("an overlay that changes no list", f"{USERS}ada", overlaid="ada", overlay=SEEN, seq="7"),
+    Case(
+        "such an overlay without a list", f"{USERS}nobody", source="popular", overlaid="nobody", overlay=SEEN, seq="7"
+    ),
+    Case("an overlay with a bought item", f"{USERS}ada", overlaid="ada", overlay=BOUGHT, seq="8"),
+    Case("an item bought long ago", f"{USERS}ada", overlaid="ada", overlay=BOUGHT_LONG_AGO, seq="8"),
+    Case("a forgotten person", f"{USERS}ada", source="popular", overlaid="ada", overlay=FORGOTTEN, seq="9"),
+    Case("an anonymous person", f"{USERS}anon:1", source="popular", overlaid="anon:1", overlay=BOUGHT, seq="8"),
+    Case("a delisted item", f"{USERS}ada", delisted="cheese"),
+    Case("a delisted item that is in no list", f"{USERS}ada", delisted="zebra"),
+    Case(
+        "an overlay and an allowed origin",
+        f"{USERS}ada",
+        origin="https://shop.example",
+        overlaid="ada",
+        overlay=SEEN,
+        seq="7",
+    ),
     Case("a limit", f"{USERS}ada", query="limit=2"),
     Case("a limit beyond the list", f"{USERS}ada", query="limit=500"),
     Case("another placement", f"{USERS}ada", query="placement=cart"),

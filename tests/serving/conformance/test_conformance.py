@@ -11,11 +11,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from contracts.answers import SOURCE_HEAD
-from contracts.redis_layout import overlay_key
+from contracts.redis_layout import DELISTED, DELISTED_MARK, overlay_key
 from contracts.settings import Settings
 from serving.app import create_app, create_flask, services_of
 from serving.services import open_services
-from tests.serving.conformance.cases import CASES, Case
+from tests.serving.conformance.cases import BOUGHT, CASES, SEEN, Case
 from tests.serving.published import HEAD_USERS, Version
 
 COUNT = re.compile(r"^headrace_request_seconds_count\{(.*)\} (.*)$", re.MULTILINE)
@@ -33,8 +33,7 @@ def layers(lists: redis.Redis, settings: Settings) -> Iterator[tuple[Flask, Flas
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.says)
 def test_both_layers_answer_alike(case: Case, layers: tuple[Flask, Flask], lists: redis.Redis) -> None:
-    if case.overlaid:
-        lists.set(overlay_key(case.overlaid), b"{}")
+    prepare(case, lists)
     first, second = (ask(app, case) for app in layers)
     assert (first.status_code, first.data) == (second.status_code, second.data)
     assert headers_of(first) == headers_of(second)
@@ -43,10 +42,10 @@ def test_both_layers_answer_alike(case: Case, layers: tuple[Flask, Flask], lists
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.says)
 def test_the_answer_and_its_count_are_right(case: Case, layers: tuple[Flask, Flask], lists: redis.Redis) -> None:
-    if case.overlaid:
-        lists.set(overlay_key(case.overlaid), b"{}")
+    prepare(case, lists)
     answer = ask(layers[0], case)
     assert answer.status_code == case.status
+    assert answer.headers.get("X-Headrace-Seq", "") == case.seq
     assert answer.content_type == ("application/json" if case.status == 200 else "application/problem+json")
     if case.method == "GET":
         assert json.loads(answer.data).get("source", "none") == case.source
@@ -68,12 +67,25 @@ def test_the_age_is_that_of_the_version(layers: tuple[Flask, Flask], monkeypatch
     assert ages == ["90", "90"]
 
 
-@pytest.mark.parametrize(("overlaid", "seen_behind_the_fast_path"), [(False, []), (True, ["ada"])])
-def test_the_fast_path_leaves_flask_aside_unless_there_is_an_overlay(
-    overlaid: bool, seen_behind_the_fast_path: list[str], layers: tuple[Flask, Flask], lists: redis.Redis
+@pytest.mark.parametrize(
+    ("overlay", "delisted", "seen_behind_the_fast_path"),
+    [
+        (b"", "", []),
+        (SEEN, "", []),
+        (BOUGHT, "", ["ada"]),
+        (b"{}", "", ["ada"]),
+        (b"", "zebra", []),
+        (b"", "apple", ["ada"]),
+    ],
+)
+def test_the_fast_path_leaves_flask_aside_unless_something_needs_a_decision(
+    overlay: bytes,
+    delisted: str,
+    seen_behind_the_fast_path: list[str],
+    layers: tuple[Flask, Flask],
+    lists: redis.Redis,
 ) -> None:
-    if overlaid:
-        lists.set(overlay_key("ada"), b"{}")
+    prepare(Case("", "", overlaid="ada" if overlay else "", overlay=overlay, delisted=delisted), lists)
     for app, seen_by_flask in zip(layers, (seen_behind_the_fast_path, ["ada"]), strict=True):
         seen: list[str] = []
         app.before_request_funcs.setdefault(None, []).append(lambda seen=seen: seen.append("ada"))
@@ -85,6 +97,15 @@ def test_what_the_fast_path_read_is_not_read_again(app: Flask, lists: redis.Redi
     before = lists.info("commandstats")["cmdstat_mget"]["calls"]
     app.test_client().get("/v1/recommendations/nobody")
     assert lists.info("commandstats")["cmdstat_mget"]["calls"] == before + 1
+
+
+def prepare(case: Case, lists: redis.Redis) -> None:
+    """Bring about what the case needs."""
+    if case.overlaid:
+        lists.set(overlay_key(case.overlaid), case.overlay)
+    if case.delisted:
+        lists.sadd(DELISTED, case.delisted)
+        lists.set(DELISTED_MARK, "a mark")
 
 
 def ask(app: Flask, case: Case) -> TestResponse:
