@@ -33,6 +33,9 @@ class MemoryStream:
     def close(self) -> None:
         """Nothing to close; what was appended stays."""
 
+    def close_mine(self) -> None:
+        """Nothing belongs to a thread."""
+
     def entries_after(self, count_read: int, count: int, wait_seconds: float) -> list[Entry]:
         """Up to `count` entries that come after the first `count_read` ever appended."""
         with self._changed:

@@ -12,6 +12,8 @@ _FORM = 1
 _KINDS = {1: EVENT, 2: IMPRESSION, 3: ITEM, 4: USER, 5: TOMBSTONE, 6: DEAD_LETTER}
 _NUMBERS = {kind: number for number, kind in _KINDS.items()}
 _KEY_BYTES = 0xFFFF
+# Kind of what lay in a stream and is no record; its payload is the bytes as found.
+UNREADABLE = "unreadable"
 
 
 def encode_record(record: Record) -> bytes:
@@ -35,3 +37,11 @@ def decode_record(data: bytes) -> Record:
         return Record(_KINDS[number], data[_HEAD.size : start].decode(), data[start:], digest, bucket_hour)
     except (struct.error, KeyError, ValueError) as error:
         raise CorruptData(f"{len(data)} bytes were to be a record and are none: {error}") from error
+
+
+def decode_or_wrap(data: bytes) -> Record:
+    """Unpack a record; bytes that are none become one of kind UNREADABLE, so that they stop nobody and are not lost."""
+    try:
+        return decode_record(data)
+    except CorruptData:
+        return Record(UNREADABLE, "", data)

@@ -3,19 +3,22 @@
 Everything lies in one slot under one hash tag, so a node of a cluster serves too. The keys are docs/streams.md's.
 """
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any
+
+import hiredis
 
 from contracts.errors import StoreUnavailable
 from contracts.records import Record
 from ingest.record_frames import encode_record
-from ingest.redis_link import Command, LinkPool, Refusal
+from ingest.redis_client import RedisClient
+from ingest.redis_commands import Command, Script
+from ingest.redis_endpoint import parse_endpoint
 from ingest.stream import StreamFull
 
 STREAM_KEY = "headrace:{stream}"
 GROUP = "archiver"
 FIELD = "r"
+OUT_OF_MEMORY = "OOM"
 SEEN_SECONDS, SEEN_SLACK_SECONDS = 72 * 3600, 3600
 # Digests of an hour are spread over so many sets that a set stays an array of integers (8 bytes each).
 SEEN_BUCKETS = 4_096
@@ -23,7 +26,7 @@ SEEN_BUCKETS = 4_096
 # KEYS: the stream, then the set of each record (the stream again: counts every time). ARGV: limit in bytes, seconds to
 # remember, slack, then digest and frame of each. A set lives from SEEN to SEEN + slack after its last new member, so
 # that its life is renewed once an hour, not once an event. `allow_oom` is not set: a full server refuses beforehand.
-APPEND = """
+APPEND = Script.of("""
 local stream, limit = KEYS[1], tonumber(ARGV[1])
 local held = redis.call('MEMORY', 'USAGE', stream, 'SAMPLES', 3) or 0
 local news, seconds, slack = {}, tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -39,28 +42,28 @@ for n = 2, #KEYS do
   news[n - 1] = new
 end
 return news
-"""
-APPEND_SHA = hashlib.sha1(APPEND.encode(), usedforsecurity=False).hexdigest()
+""")
 
 
 class RedisProducer:
-    """Appends to the stream of one Redis server; safe to share between threads, and made before a fork or after."""
+    """Appends to the stream of one Redis server; safe to share between threads, a connection a thread.
+
+    A batch whose connection broke is sent once more within its deadline: what had arrived is then called a duplicate.
+    """
 
     def __init__(self, url: str, *, max_bytes: int) -> None:
-        self._pool = LinkPool(url)
+        self._client = RedisClient(parse_endpoint(url))
         self._max_bytes = max_bytes
 
     def append(self, records: Sequence[Record], deadline: float) -> list[bool]:
         """Append in order; for each whether it is new. StoreUnavailable, StreamFull."""
         if not records:
             return []
-        rest = self._arguments(records)
-        try:
-            reply = self._run(rest, deadline)
-        except Refusal as refusal:
-            if refusal.word == "OOM" or "OOM" in str(refusal):
-                raise StreamFull(f"the stream's server has no memory left: {refusal}") from refusal
-            raise StoreUnavailable(f"the stream's server refused to append: {refusal}") from refusal
+        reply = self._client.send_each([self._command(records)], deadline)[0]
+        if isinstance(reply, hiredis.ReplyError):
+            if OUT_OF_MEMORY in str(reply):
+                raise StreamFull(f"the stream's server has no memory left: {reply}; is the archiver running?")
+            raise StoreUnavailable(f"the stream's server refused to append: {reply}")
         if isinstance(reply, int):
             raise StreamFull(
                 f"{reply:,} bytes of events wait to be archived, {self._max_bytes:,} are allowed "
@@ -69,24 +72,20 @@ class RedisProducer:
         return [new == 1 for new in reply]
 
     def close(self) -> None:
-        """Close every idle connection."""
-        self._pool.close()
+        """Close every connection."""
+        self._client.close()
 
-    def _run(self, rest: Command, deadline: float) -> Any:
-        try:
-            return self._pool.ask(("EVALSHA", APPEND_SHA, *rest), deadline)
-        except Refusal as refusal:
-            if refusal.word != "NOSCRIPT":
-                raise
-            return self._pool.ask(("EVAL", APPEND, *rest), deadline)
+    def close_mine(self) -> None:
+        """Close the calling thread's connection, because that thread is about to end."""
+        self._client.close_mine()
 
-    def _arguments(self, records: Sequence[Record]) -> list[bytes | int | str]:
-        keys: list[bytes | int | str] = [STREAM_KEY]
-        arguments: list[bytes | int | str] = [self._max_bytes, SEEN_SECONDS, SEEN_SLACK_SECONDS]
+    def _command(self, records: Sequence[Record]) -> Command:
+        keys = [STREAM_KEY]
+        parts = [b"%d" % self._max_bytes, b"%d" % SEEN_SECONDS, b"%d" % SEEN_SLACK_SECONDS]
         for record in records:
             keys.append(seen_key(record) if record.digest else STREAM_KEY)
-            arguments += (record.digest, encode_record(record))
-        return [len(keys), *keys, *arguments]
+            parts += (b"%d" % record.digest, encode_record(record))
+        return Command(tuple(keys), tuple(parts), APPEND)
 
 
 def seen_key(record: Record) -> str:

@@ -36,6 +36,10 @@ class Producer(Protocol):
         """Close every connection."""
         ...
 
+    def close_mine(self) -> None:
+        """Close the calling thread's connections, because that thread is about to end."""
+        ...
+
 
 class Consumer(Protocol):
     """The reading side; one at a time."""
