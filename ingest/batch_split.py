@@ -20,10 +20,10 @@ _SPACE = b" \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Bytes of each event, those of the batch's own sent_at (empty when absent), and names that mean nothing here."""
+    """Bytes of each event, those of the batch's own sent_at (None when absent), and names that mean nothing here."""
 
     pieces: list[bytes]
-    sent_at: bytes = b""
+    sent_at: bytes | None = None
     strange_names: tuple[str, ...] = ()
 
 
@@ -39,7 +39,7 @@ def split_batch(body: bytes) -> Batch:
     if not events or events[:1] != b"[":
         return Batch([body])
     strange = tuple(name for name in members if name not in (EVENTS, SENT_AT))
-    return Batch(_split_array(events), members.get(SENT_AT, b""), strange)
+    return Batch(_split_array(events), members.get(SENT_AT), strange)
 
 
 def _split_array(body: bytes) -> list[bytes]:

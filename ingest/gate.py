@@ -89,7 +89,7 @@ class Gate:
                 refuse("too_many_events", f"the body has {len(batch.pieces):,} events")
             if batch.strange_names:
                 refuse("unknown_field", f"beside events the body has {', '.join(map(shown, batch.strange_names))}")
-            sent_at = read_sent_at(_parse(batch.sent_at)) if batch.sent_at else None
+            sent_at = read_sent_at(_parse(batch.sent_at)) if batch.sent_at is not None else None
         except Refusal as refusal:
             return [_refuse(refusal, None, body, received_at, None, source)]
         return [self._check_piece(piece, received_at, sent_at, source) for piece in batch.pieces]

@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ingest.time_units import MICROSECONDS_BELOW, MILLISECONDS_BELOW, SECONDS_BELOW
+
 EARLIEST_AT = datetime(1990, 1, 1, tzinfo=UTC)
 MOST_AHEAD = timedelta(days=1)
 UNREADABLE = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 10**11, 10**14, 10**17
 _IS_INTEGER, _IS_DECIMAL = r"^[+-]?\d+$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _HAS_OFFSET = r"\d[T ].*(Z|[+-]\d{2}(:?\d{2})?)$"
 
@@ -63,7 +64,7 @@ def _of_unit(counts: Micros, unit: str) -> Micros:
 
 def _of_integers(counts: Micros) -> Micros:
     micros = counts // 1_000
-    for below, unit in ((_MICROSECONDS_BELOW, "us"), (_MILLISECONDS_BELOW, "ms"), (_SECONDS_BELOW, "s")):
+    for below, unit in ((MICROSECONDS_BELOW, "us"), (MILLISECONDS_BELOW, "ms"), (SECONDS_BELOW, "s")):
         smaller = (counts > -below) & (counts < below)
         micros[smaller] = _of_unit(counts[smaller], unit)
     return micros
@@ -72,7 +73,7 @@ def _of_integers(counts: Micros) -> Micros:
 def _of_floats(counts: NDArray[np.float64]) -> Micros:
     size = np.abs(counts)
     factor = np.select(
-        [size < _SECONDS_BELOW, size < _MILLISECONDS_BELOW, size < _MICROSECONDS_BELOW], [1e6, 1e3, 1.0], 1e-3
+        [size < SECONDS_BELOW, size < MILLISECONDS_BELOW, size < MICROSECONDS_BELOW], [1e6, 1e3, 1.0], 1e-3
     )
     with np.errstate(invalid="ignore"):
         scaled = np.round(counts * factor)
