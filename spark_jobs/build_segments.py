@@ -15,6 +15,7 @@ from contracts.lake import (
     SEGMENT,
     SEGMENTS,
     TASTE_CLUSTER,
+    TOMBSTONES,
     USER_ID,
     USERS,
     VALUE_BAND,
@@ -24,7 +25,9 @@ from models.candidate_bundle import MADE_BY, CandidateBundle
 from models.clusters import taste_clusters
 from models.tables import arrow_schema, read_partition
 from spark_jobs.context import JobContext, Stopwatch, run_alone
+from spark_jobs.held_files import hold
 from spark_jobs.outputs import JobNote, input_digests, save_arrow
+from spark_jobs.tombstones import forgotten_users
 from spark_jobs.weights import read_weights
 
 JOB = "build_segments"
@@ -55,7 +58,7 @@ def run(context: JobContext) -> None:
         for band, cluster in zip(columns[ACTIVITY_BAND], columns[TASTE_CLUSTER], strict=True)
     ]
     table = _with_regions(columns, regions_of(context.lake))
-    inputs = input_digests(context, USER_STATS_TABLE, USERS)
+    inputs = input_digests(context, USER_STATS_TABLE, USERS, TOMBSTONES)
     inputs["candidate_bundle"] = read_manifest(context.candidate_bundle, made_by=MADE_BY)["digest"]
     figures = {"segments": len(set(table[SEGMENT].to_pylist()))}
     save_arrow(context, table, table=SEGMENTS, note=JobNote(JOB, watch, inputs, figures))
@@ -70,12 +73,13 @@ def bands(values: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.obj
 
 
 def regions_of(lake: Path) -> dict[str, str | None]:
-    """Region of every imported user."""
+    """Region of every user that the CRM knows and that did not ask to be forgotten."""
     found: dict[str, str | None] = {}
-    for file in sorted(USERS.path(lake).glob("*.parquet")):
+    for file in hold(lake, USERS.path(lake)):
         rows = pq.read_table(file, columns=[USER_ID, REGION])
         found.update(zip(rows[USER_ID].to_pylist(), rows[REGION].to_pylist(), strict=True))
-    return found
+    forgotten = forgotten_users(lake)
+    return {user: region for user, region in found.items() if user not in forgotten}
 
 
 def _clusters(context: JobContext) -> dict[str, int]:

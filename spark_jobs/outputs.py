@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from contracts.lake import ITEMS, USERS, Table
+from contracts.lake import ITEMS, TOMBSTONES, USERS, Table
 from contracts.manifest import FILE_NAME, Manifest, digest_of
 from models.tables import arrow_schema, write_partition
 from spark_jobs.context import JobContext, Stopwatch, log_done
+
+SNAPSHOTS = (ITEMS, USERS, TOMBSTONES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,16 @@ class JobNote:
 
 def input_digest(context: JobContext, table: Table) -> str:
     """Digest of this interval's partition, or of an imported snapshot; MissingInput names what to run."""
-    if table in (ITEMS, USERS):  # files of a snapshot carry the digest of their content in their name
-        return digest_of(*sorted(file.name for file in table.path(context.lake).glob("*.parquet")))
+    if table in SNAPSHOTS:
+        return snapshot_digest(context.lake, table)
     return Manifest.read(
         table.partition(context.tables, context.key), made_by=f"python -m headrace hour {context.key}"
     ).digest
+
+
+def snapshot_digest(lake: Path, table: Table) -> str:
+    """Digest of a table that is replaced whole: its files carry the digest of their content in their names."""
+    return digest_of(*sorted(file.name for file in table.path(lake).glob("*.parquet")))
 
 
 def input_digests(context: JobContext, *tables: Table) -> dict[str, str]:

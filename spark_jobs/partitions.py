@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from contracts.lake import Table
 from contracts.manifest import Manifest, digest_of
 from spark_jobs.context import JobContext, log_done
+from spark_jobs.held_files import hold
 from spark_jobs.outputs import JobNote, input_digest, swap_folder
 
 ROWS, DIGEST = "rows", "digest"
@@ -27,9 +28,8 @@ def read_folder(context: JobContext, table: Table, *folders: Path) -> DataFrame:
 
 
 def read_snapshot(context: JobContext, table: Table) -> DataFrame:
-    """Read ITEMS or USERS as imported; no rows when nobody imported them."""
-    files = sorted(table.path(context.lake).glob("*.parquet"))
-    return read_folder(context, table, *files)
+    """Read ITEMS, USERS or TOMBSTONES as they are now; no rows when there never were any."""
+    return read_folder(context, table, *hold(context.lake, table.path(context.lake)))
 
 
 def save_frame(context: JobContext, frame: DataFrame, *, table: Table, note: JobNote) -> Manifest:

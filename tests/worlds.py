@@ -79,7 +79,9 @@ def small_settings(root: Path, **changes: Any) -> Settings:
     return Settings(root=root, **{**small, **changes})
 
 
-def event_row(event_id: str, user_id: str, item_id: str, *, at: datetime, kind: str = lake.PURCHASE) -> Row:
+def event_row(
+    event_id: str, user_id: str | None, item_id: str | None, *, at: datetime, kind: str = lake.PURCHASE
+) -> Row:
     """One event; a purchase is of one unit at the price of PRICES, any other event states no value."""
     bought = kind == lake.PURCHASE
     return {
@@ -108,6 +110,12 @@ def item_row(item_id: str, category: str | None, price: float | None = None, **a
 def user_row(user_id: str, region: str | None, **attributes: str) -> Row:
     """One user as a CRM knows them."""
     return {lake.USER_ID: user_id, lake.REGION: region, lake.ATTRIBUTES: list(attributes.items())}
+
+
+def write_tombstones(root: Path, forgotten: dict[str, datetime]) -> None:
+    """Replace the table of those who asked to be forgotten, as the archiver does."""
+    rows = [{lake.USER_ID: user, lake.FORGOTTEN_AT: at} for user, at in sorted(forgotten.items())]
+    _write_snapshot(lake.TOMBSTONES, rows, root)
 
 
 def write_events(root: Path, events: Sequence[Row]) -> None:

@@ -1,17 +1,19 @@
 """Each event once, in the day it belongs to, and days that did not change are left alone."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from contracts.errors import MissingInput
 from contracts.intervals import Interval
-from contracts.lake import CLEAN_EVENTS, EVENT_ID, ITEM_ID
+from contracts.lake import CLEAN_EVENTS, EVENT_ID, EVENTS, ITEM_ID
 from contracts.manifest import FILE_NAME, Manifest
 from models.tables import read_partition
 from spark_jobs import clean_events
+from spark_jobs.context import JobContext
 from tests.spark_jobs.running import context_of
 from tests.worlds import World, at_utc, event_row, write_events
 
@@ -73,3 +75,31 @@ def test_days_after_the_interval_are_left_for_later(tmp_path: Path, spark: Spark
 def test_an_empty_lake_is_an_error_that_names_the_import(tmp_path: Path, spark: SparkSession) -> None:
     with pytest.raises(MissingInput, match="python -m headrace import"):
         clean_events.run(context_of(tmp_path, spark))
+
+
+def test_events_of_nobody_and_of_no_item_are_dropped(tmp_path: Path, spark: SparkSession) -> None:
+    anonymous = event_row("anonymous", None, "tea", at=at_utc("2026-01-31T07:20:00"))
+    search = event_row("search", "u", None, at=at_utc("2026-01-31T07:21:00"), kind="search")
+    World((FIRST, anonymous, search), (), ()).write(tmp_path)
+    clean_events.run(context_of(tmp_path, spark))
+    assert cleaned(tmp_path) == ["e1"]
+
+
+def test_raw_files_that_the_archiver_replaces_meanwhile_are_read_as_they_were(
+    tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    World((FIRST,), (), ()).write(tmp_path)
+    lake, read = tmp_path / "lake", clean_events.read_raw
+
+    def replaced_before_it_is_read(context: JobContext, files: Sequence[Path]) -> DataFrame:
+        for file in EVENTS.path(lake).glob("*/*/*.parquet"):
+            file.unlink()
+        write_events(tmp_path, [FIRST, SECOND])
+        return read(context, files)
+
+    monkeypatch.setattr(clean_events, "read_raw", replaced_before_it_is_read)
+    clean_events.run(context_of(tmp_path, spark))
+    assert cleaned(tmp_path) == ["e1"]
+    monkeypatch.setattr(clean_events, "read_raw", read)
+    clean_events.run(context_of(tmp_path, spark))
+    assert sorted(cleaned(tmp_path)) == ["e1", "e2"]

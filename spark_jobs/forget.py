@@ -1,0 +1,17 @@
+"""Leave out of any rows what people did who asked to be forgotten, up to the instant of asking."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from contracts.lake import FORGOTTEN_AT, OCCURRED_AT, TOMBSTONES, USER_ID
+from spark_jobs.context import JobContext
+from spark_jobs.partitions import read_snapshot
+
+
+def without_forgotten(context: JobContext, rows: DataFrame) -> DataFrame:
+    """Rows less those of people forgotten at or after the row's `occurred_at`; rows without a user stay."""
+    if not any(TOMBSTONES.path(context.lake).glob("*.parquet")):
+        return rows
+    stones = read_snapshot(context, TOMBSTONES).groupBy(USER_ID).agg(F.max(FORGOTTEN_AT).alias(FORGOTTEN_AT))
+    gone = (rows[USER_ID] == stones[USER_ID]) & (rows[OCCURRED_AT] <= stones[FORGOTTEN_AT])
+    return rows.join(F.broadcast(stones), gone, how="left_anti")
