@@ -8,17 +8,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from contracts.features import ITEM_STATS
-from contracts.lake import ATTRIBUTES, CATEGORY, ITEM_ID, ITEMS
+from contracts.lake import ATTRIBUTES, AVAILABLE, CATEGORY, ITEM_ID, ITEMS
 from models.id_map import UNKNOWN_ROW, IdMap
+from spark_jobs.held_files import hold
 
-AVAILABLE = "available"  # attribute of an item; absent means available
-UNAVAILABLE_VALUES = frozenset({"false", "0", "no"})
+UNAVAILABLE_VALUES = frozenset({"false", "0", "no"})  # of the attribute AVAILABLE; an item without it is available
 
 
 def unavailable_items(lake: Path) -> frozenset[str]:
     """Items that the catalogue marks as not available."""
     found = set()
-    for file in sorted(ITEMS.path(lake).glob("*.parquet")):
+    for file in hold(lake, ITEMS.path(lake)):
         rows = pq.read_table(file, columns=[ITEM_ID, ATTRIBUTES])
         for item, attributes in zip(rows[ITEM_ID].to_pylist(), rows[ATTRIBUTES].to_pylist(), strict=True):
             if dict(attributes or ()).get(AVAILABLE, "").lower() in UNAVAILABLE_VALUES:

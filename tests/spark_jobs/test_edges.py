@@ -7,7 +7,20 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import MissingInput
 from contracts.intervals import Interval
-from contracts.lake import HEAD_USERS, ITEM_ID, ITEM_IDS, LISTS, NEIGHBOURS, POPULAR, SEGMENT, SEGMENTS, USER_ID
+from contracts.lake import (
+    HEAD_ITEMS,
+    HEAD_USERS,
+    ITEM_ID,
+    ITEM_IDS,
+    LISTS,
+    NEIGHBOURS,
+    POPULAR,
+    SEGMENT,
+    SEGMENTS,
+    SIMILAR,
+    USER_ID,
+)
+from models.candidate_bundle import CandidateBundle
 from spark_jobs import score_head
 from spark_jobs.build_segments import NEW
 from spark_jobs.context import JobContext
@@ -43,6 +56,10 @@ def test_four_items_give_lists_of_four_without_repeats_or_what_is_gone(tea_room:
     assert all(sorted(items) == sorted(FOUR) for items in lists.values())  # the item of the last hour among them
     assert all(GONE not in row[ITEM_IDS] for row in rows_of(tea_room, POPULAR))
     assert GONE not in {row[ITEM_ID] for row in rows_of(tea_room, NEIGHBOURS)}
+    assert {row[ITEM_ID] for row in rows_of(tea_room, HEAD_ITEMS)} == set(FOUR)
+    for row in rows_of(tea_room, SIMILAR):
+        assert GONE not in (row[ITEM_ID], *row[ITEM_IDS])
+    assert GONE not in CandidateBundle.load(tea_room.candidate_bundle).items.external_ids
     segments = {row[USER_ID]: row[SEGMENT] for row in rows_of(tea_room, SEGMENTS)}
     assert segments["stranger"] == NEW
     assert set(segments) == {"ann", "bob", "new", "stranger"}
