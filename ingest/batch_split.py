@@ -15,6 +15,7 @@ _OBJECT: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dic
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _MEMBER = re.compile(rb'\s*"([^"\\]*)"\s*:(.*)', re.DOTALL)
+_EVENTS_NAME = b'"events"'
 _SPACE = b" \t\r\n"
 
 
@@ -32,7 +33,7 @@ def split_batch(body: bytes) -> Batch:
     body = body.removeprefix(_BYTE_ORDER_MARK).strip(_SPACE)
     if body[:1] == b"[":
         return Batch(_split_array(body))
-    if body[:1] != b"{":
+    if body[:1] != b"{" or _EVENTS_NAME not in body:
         return Batch([body])
     members = _split_object(body)
     events = members.get(EVENTS, b"").strip(_SPACE)
