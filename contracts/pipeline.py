@@ -21,6 +21,7 @@ class Step:
 
 
 HOUR = (
+    Step("seal", ("seal",), spark=False),
     Step("clean_events", ("clean_events",), spark=True),
     Step("build_features", ("build_interactions", "build_features"), spark=True),
     Step("select_head", ("select_head",), spark=False),
@@ -35,6 +36,7 @@ TRAINING = (
     Step("train_ranker", ("train_ranker",), spark=False),
 )
 RETENTION = Step("retention", ("retention",), spark=False)
+LATE_HOURS = Step("late_hours", ("late_hours",), spark=False)
 
 # Airflow's pools and their slots. An hour that is not the last complete one runs in the pool of backfills.
 LIVE_POOL, PUBLISHER_POOL, BACKFILL_POOL = "default_pool", "publisher", "backfill"

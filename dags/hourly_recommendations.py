@@ -1,9 +1,13 @@
 """Every hour, turn what people did into lists that a web app looks up.
 
-For its hour the run cleans the events, counts interactions and statistics, chooses the head (the most active users and
-the popular items), fits factors and co-occurrence, scores some 500 candidates for each head user, checks the outcome
-and publishes it to Redis behind one pointer. Each task names its hour, reads named partitions and overwrites its own,
-so that clearing a task or running an hour again is always safe.
+For its hour the run seals it (waits until the archiver has brought all events received in it), cleans the events,
+counts interactions and statistics, chooses the head (the most active users and the popular items), fits factors and
+co-occurrence, scores some 500 candidates for each head user, checks the outcome and publishes it to Redis behind one
+pointer. Each task names its hour, reads named partitions and overwrites its own, so that clearing a task or running an
+hour again is always safe.
+
+**Late events** (up to `HEADRACE_LATE_HOURS`) make an hour again: runs named `late__…` are triggered by the DAG
+`late_events`, among the backfills.
 
 **A backfill** (Trigger → Backfill) makes past hours again, in a pool of its own; the version that serves never goes
 back to an older hour. Parameters count when *Override parameters on existing runs* is ticked.
@@ -45,6 +49,6 @@ with DAG(
 ) as dag:
     task = {step.name: step_task(step, SETTINGS, **EXTRAS.get(step.name, {})) for step in HOUR}
 
-    task["clean_events"] >> task["build_features"] >> [task["select_head"], task["train_candidates"]]
+    task["seal"] >> task["clean_events"] >> task["build_features"] >> [task["select_head"], task["train_candidates"]]
     task["train_candidates"] >> task["build_segments"]
     [task["select_head"], task["build_segments"]] >> task["score_head"] >> task["check"] >> task["publish"]

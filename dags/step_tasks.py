@@ -13,6 +13,7 @@ from airflow.sdk import CronDataIntervalTimetable, Param
 from contracts.intervals import HOUR, Interval
 from contracts.pipeline import LIVE_POOL, Step, step_command
 from contracts.settings import Settings, read_settings
+from dags.late_runs import LATE
 from dags.run_interval import run_interval
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -32,7 +33,7 @@ TASK_DEFAULTS: dict[str, Any] = {
 START = "{{ run_interval(dag_run, params)[0] }}"
 END = "{{ run_interval(dag_run, params)[1] }}"
 # An hour made again stands back where the live hour wants the processor.
-NICE = "{{ 'nice -n 10 ' if dag_run.run_type == 'backfill' else '' }}"
+NICE = f"{{{{ 'nice -n 10 ' if dag_run.run_type == 'backfill' or dag_run.run_id.startswith('{LATE}') else '' }}}}"
 COLD = "{{ '--cold' if dag_run.run_type == 'backfill' or params.cold else '' }}"
 WINDOW_ENVIRONMENT = {"HEADRACE_WINDOW_DAYS": "{{ params.window_days }}"}
 REPUBLISH = "{{ '--republish' if params.republish else '' }}"

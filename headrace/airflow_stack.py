@@ -10,7 +10,7 @@ from headrace.airflow_api import AirflowApi, is_healthy
 from headrace.airflow_home import ADMIN, AirflowHome
 from headrace.processes import ProcessSet
 
-DAGS = ("hourly_recommendations", "daily_training", "daily_retention")
+DAGS = ("hourly_recommendations", "daily_training", "daily_retention", "late_events")
 HEALTHY_SECONDS, POLL_SECONDS = 240.0, 0.5
 # No log servers: every component reads the same files, and a log server listens on all interfaces.
 COMPONENTS = {

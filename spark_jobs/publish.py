@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contracts.manifest import Manifest
 from spark_jobs.context import JobContext, Stopwatch, argument_parser, log_done, run_all
 from spark_jobs.fences import claim_fence, note_published
+from spark_jobs.late_hours import settle
 from spark_jobs.passed_check import publish_folder, require_passed_check
 from spark_jobs.publication import OnStep, Publication, is_superseded
 from spark_jobs.redis_store import Store, assess, open_store
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--republish", action="store_true", help="serve this hour even when a newer one does")
     options = parser.parse_args(argv)
     job = functools.partial(publish, republish=options.republish)
-    run_all([lambda context: job(context) and None], options, spark=False)
+    run_all([lambda context: job(context) and None, settle], options, spark=False)
 
 
 if __name__ == "__main__":

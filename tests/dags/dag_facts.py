@@ -14,7 +14,11 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-DAG_FILES = ("hourly_recommendations", "daily_training", "daily_retention")
+DAG_FILES = ("hourly_recommendations", "daily_training", "daily_retention", "late_events")
+LATE_RUN = SimpleNamespace(
+    run_type="manual", run_id="late__2026-01-30T05__17", data_interval_start=None, data_interval_end=None
+)
+HOURLY = ("hourly_recommendations", "late_events")
 START_AT = datetime(2026, 1, 31, 7, tzinfo=UTC)
 NO_INTERVAL = SimpleNamespace(run_type="manual", run_id="manual__1", data_interval_start=None, data_interval_end=None)
 
@@ -50,7 +54,7 @@ def describe(dag: DAG) -> dict[str, Any]:
 
 
 def describe_task(task: BaseOperator, dag: DAG) -> dict[str, Any]:
-    length = timedelta(hours=1) if dag.dag_id.startswith("hourly") else timedelta(days=1)
+    length = timedelta(hours=1) if dag.dag_id in HOURLY else timedelta(days=1)
     given = dag.params.dump()
     return {
         "retries": task.retries,
@@ -59,9 +63,10 @@ def describe_task(task: BaseOperator, dag: DAG) -> dict[str, Any]:
         "pool": task.pool,
         "doc": task.doc_md,
         "upstream": sorted(task.upstream_task_ids),
-        "environment": task.env or {},
+        "environment": getattr(task, "env", None) or {},
         "scheduled": render(task, dag, run("scheduled", length), given),
         "backfill": render(task, dag, run("backfill", length), given),
+        "late": render(task, dag, LATE_RUN, given | {"start": "2026-01-30T05", "cold": True}),
         "manual": render(task, dag, NO_INTERVAL, given | {"start": "2026-02-01T05", "republish": True}),
         "lost": render(task, dag, NO_INTERVAL, given),
     }
@@ -74,6 +79,8 @@ def run(run_type: str, length: timedelta) -> SimpleNamespace:
 
 
 def render(task: BaseOperator, dag: DAG, dag_run: SimpleNamespace, params: dict[str, Any]) -> str:
+    if not hasattr(task, "bash_command"):
+        return ""
     dag_run.run_after = START_AT
     context = {"dag_run": dag_run, "params": params, "macros": SimpleNamespace(timedelta=timedelta)}
     try:

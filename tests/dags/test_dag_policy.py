@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from contracts.pipeline import BACKFILL_POOL, HOUR, LIVE_POOL, POOL_SLOTS, PUBLISHER_POOL, RETENTION, TRAINING
+from contracts.pipeline import (
+    BACKFILL_POOL,
+    HOUR,
+    LATE_HOURS,
+    LIVE_POOL,
+    POOL_SLOTS,
+    PUBLISHER_POOL,
+    RETENTION,
+    TRAINING,
+)
+from dags.late_runs import late_runs
 
 ROOT = Path(__file__).parents[2]
 FACTS = Path(__file__).with_name("dag_facts.py")
@@ -43,7 +53,7 @@ def commands(dag: dict[str, Any], kind: str) -> dict[str, str]:
 
 @pytest.mark.airflow
 def test_every_dag_is_documented_tagged_and_reports_its_failure(facts: dict[str, Any]) -> None:
-    assert set(facts["dags"]) == {"hourly_recommendations", "daily_training", "daily_retention"}
+    assert set(facts["dags"]) == {"hourly_recommendations", "daily_training", "daily_retention", "late_events"}
     for dag in facts["dags"].values():
         assert dag["doc"] == ast.get_docstring(ast.parse((ROOT / "dags" / dag["file"]).read_text()), clean=False)
         assert "headrace" in dag["tags"] and dag["description"] and dag["callback"] == "report_failure"
@@ -61,7 +71,7 @@ def test_every_task_is_documented_bounded_and_retried_with_backoff(tasks: dict[s
 
 @pytest.mark.airflow
 def test_every_job_that_a_command_names_exists(tasks: dict[str, dict[str, Any]]) -> None:
-    jobs = {job for step in (*HOUR, *TRAINING, RETENTION) for job in step.jobs}
+    jobs = {job for step in (*HOUR, *TRAINING, RETENTION, LATE_HOURS) for job in step.jobs}
     named = {word for task in tasks.values() for word in re.findall(r"\w+", task["scheduled"])}
     assert jobs <= named
     assert not [job for job in jobs if not (ROOT / "spark_jobs" / f"{job}.py").exists()]
@@ -125,6 +135,25 @@ def test_a_backfill_starts_cold_and_stands_back(facts: dict[str, Any]) -> None:
     found = commands(facts["dags"]["hourly_recommendations"], "backfill")
     assert [name for name, command in found.items() if command.endswith("--cold")] == ["train_candidates"]
     assert all(command.startswith("exec nice -n 10 ") for command in found.values())
+
+
+@pytest.mark.airflow
+def test_an_hour_with_late_events_is_made_again_like_a_backfill(facts: dict[str, Any]) -> None:
+    found = commands(facts["dags"]["hourly_recommendations"], "late")
+    assert [name for name, command in found.items() if command.endswith("--cold")] == ["train_candidates"]
+    assert all(command.startswith("exec nice -n 10 ") for command in found.values())
+    assert all("--interval-start '2026-01-30T05:00:00Z'" in command for command in found.values())
+    assert not [name for name, command in found.items() if "--republish" in command]
+
+
+@pytest.mark.airflow
+def test_late_hours_are_asked_for_once_an_hour_and_each_becomes_a_run(facts: dict[str, Any]) -> None:
+    late = facts["dags"]["late_events"]
+    assert (late["catchup"], late["max_active_runs"]) == (False, 1)
+    assert late["tasks"]["make_again"]["upstream"] == ["late_hours"]
+    assert late_runs('[{"start": "2026-01-30T05", "marked_at_ns": 17}]') == [
+        {"trigger_run_id": "late__2026-01-30T05__17", "conf": {"start": "2026-01-30T05", "cold": True}}
+    ]
 
 
 @pytest.mark.airflow

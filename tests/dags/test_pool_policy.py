@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from contracts.intervals import KEY_FORMAT
 from contracts.pipeline import BACKFILL_POOL, LIVE_POOL, PUBLISHER_POOL
 from dags.pool_policy import is_old, task_instance_mutation_hook
 
@@ -12,9 +13,21 @@ HOUR = timedelta(hours=1)
 SEVEN = datetime(2026, 1, 31, 7, tzinfo=UTC)
 
 
-def placed(end_at: datetime | None, pool: str = LIVE_POOL, dag_id: str = "hourly_recommendations") -> tuple[str, int]:
+def placed(
+    end_at: datetime | None,
+    pool: str = LIVE_POOL,
+    dag_id: str = "hourly_recommendations",
+    *,
+    start: str | None = None,
+    run_type: str = "manual",
+) -> tuple[str, int]:
     task = SimpleNamespace(dag_id=dag_id, pool=pool, priority_weight=7)
-    run = SimpleNamespace(data_interval_start=end_at and end_at - HOUR, data_interval_end=end_at)
+    run = SimpleNamespace(
+        data_interval_start=end_at and end_at - HOUR,
+        data_interval_end=end_at,
+        conf={"start": start} if start else None,
+        run_type=run_type,
+    )
     task_instance_mutation_hook(task, run)
     return task.pool, task.priority_weight
 
@@ -39,6 +52,14 @@ def test_a_past_hour_waits_among_backfills_and_the_live_hour_does_not() -> None:
 def test_publishing_keeps_its_single_slot_and_the_live_hour_goes_first() -> None:
     assert placed(datetime.now(UTC) - 5 * HOUR, PUBLISHER_POOL) == (PUBLISHER_POOL, 1)
     assert placed(datetime.now(UTC), PUBLISHER_POOL) == (PUBLISHER_POOL, 1_000)
+
+
+def test_an_old_hour_by_hand_or_with_late_events_is_known_by_its_start() -> None:
+    live, old = ((datetime.now(UTC) - age * HOUR).strftime(KEY_FORMAT) for age in (1, 5))
+    assert placed(None, start=old) == (BACKFILL_POOL, 1)
+    assert placed(None, start=live) == (LIVE_POOL, 1_000)
+    assert placed(None, start="next week") == (LIVE_POOL, 1_000)
+    assert placed(datetime.now(UTC), start=old, run_type="backfill") == (LIVE_POOL, 1_000)  # it ignores the parameter
 
 
 def test_other_peoples_dags_and_tasks_without_a_run_are_left_alone() -> None:

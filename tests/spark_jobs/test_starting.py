@@ -19,6 +19,7 @@ from spark_jobs.session import check_java
 from spark_jobs.submit import SPARK_JOBS, load_job
 from tests.worlds import INTERVAL, corner_shop, small_settings
 
+CLEAN = next(step for step in HOUR if step.name == "clean_events")
 BOUNDS = ["--interval-start", "2026-01-31T07:00:00Z", "--interval-end", "2026-01-31T08:00:00Z"]
 
 
@@ -67,7 +68,7 @@ def test_the_command_of_a_step_runs_by_itself_and_writes_what_any_other_process_
     for name in ("submitted", "here"):
         settings = small_settings(corner_shop().write(tmp_path / name))
         if name == "submitted":
-            command = step_command(HOUR[0], settings, *interval_arguments(INTERVAL))
+            command = step_command(CLEAN, settings, *interval_arguments(INTERVAL))
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             said = done.stdout + done.stderr  # spark-submit hands on a job's errors as output
             assert (done.returncode, "event=job_done job=clean_events" in said) == (0, True), said[-2_000:]
