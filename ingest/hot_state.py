@@ -76,9 +76,7 @@ class HotState:
     def forget(self, user_id: str, forgotten_ms: int, deadline: float) -> int:
         """Forget a person: session, hidden items, and the lists and profile of the versions that serve or served."""
         bring = self._bring(user_id, (), forgotten_ms=forgotten_ms)
-        [raw] = self._store.mget([POINTER], deadline)
-        pointer = Pointer.decode(raw) if raw else None
-        versions = [name for name in (pointer.version, pointer.previous) if name] if pointer else []
+        versions = self._versions(deadline)
         keys = [builder(name, user_id) for name in versions for builder in (list_key, profile_key)]
         replies = self._store.send([bring, *(on_key(b"UNLINK", key) for key in keys)], deadline)
         return int(replies[0][-1])
@@ -86,6 +84,15 @@ class HotState:
     def close(self) -> None:
         """Close every connection."""
         self._store.close()
+
+    def _versions(self, deadline: float) -> list[str]:
+        [raw] = self._store.mget([POINTER], deadline)
+        try:
+            pointer = Pointer.decode(raw) if raw else None
+        except CorruptData as error:
+            logger.error("pointer_corrupt: %s", error)
+            return []
+        return [name for name in (pointer.version, pointer.previous) if name] if pointer else []
 
     def _join(self, stranger: str, user_id: str, raw: bytes, deadline: float) -> int:
         """Merge first and drop after, so that a death between the two loses nothing; returns the last number."""

@@ -7,11 +7,28 @@ import time
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from contracts.errors import BadInput, MissingInput
+from contracts.errors import BadInput, HeadraceError, MissingInput
 from contracts.settings import Settings, read_settings
-from serving import health, pages, popular, recommendations, similar
+from ingest.spool import SpoolFull
+from ingest.stream import StreamFull
+from serving import (
+    events,
+    health,
+    item_put,
+    items_bulk,
+    pages,
+    popular,
+    recommendations,
+    segment_batch,
+    segment_call,
+    similar,
+    trending,
+    user_delete,
+    user_put,
+    users_bulk,
+)
 from serving.fast_path import FastPath
-from serving.http_answers import PROBLEM_TYPE, problem
+from serving.http_answers import CORS_PREFLIGHT, PROBLEM_TYPE, problem
 from serving.metrics import NO_SOURCE
 from serving.services import Services, open_services
 
@@ -19,6 +36,10 @@ logger = logging.getLogger(__name__)
 
 UNMATCHED = "unmatched"
 EXTENSION = "headrace"
+LOOK_UPS = (recommendations, similar, popular, trending)
+INTAKES = (events, item_put, items_bulk, user_put, users_bulk, user_delete, segment_batch, segment_call)
+ROUTES = (*LOOK_UPS, *INTAKES, health, pages)
+PUT_OFF_SECONDS = "5"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -33,7 +54,7 @@ def create_flask(services: Services) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = services
-    for routes in (recommendations, similar, popular, health, pages):
+    for routes in ROUTES:
         routes.register(app, services)
     _answer_errors(app)
     _observe_requests(app, services)
@@ -55,6 +76,11 @@ def _answer_errors(app: Flask) -> None:
         response.headers["Retry-After"] = "1"
         return response
 
+    def put_off(error: HeadraceError) -> Response:
+        response = _problem(503, "events-put-off", str(error))
+        response.headers["Retry-After"] = PUT_OFF_SECONDS
+        return response
+
     def http(error: HTTPException) -> Response:
         name = (error.name or "error").lower().replace(" ", "-")
         response = _problem(error.code or 500, name, error.description or "")
@@ -69,6 +95,8 @@ def _answer_errors(app: Flask) -> None:
 
     app.register_error_handler(BadInput, bad)
     app.register_error_handler(MissingInput, empty)
+    app.register_error_handler(StreamFull, put_off)
+    app.register_error_handler(SpoolFull, put_off)
     app.register_error_handler(HTTPException, http)
     app.register_error_handler(Exception, broken)
 
@@ -84,7 +112,10 @@ def _observe_requests(app: Flask, services: Services) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers.extend(services.cors.headers(request.headers.get("Origin", "")))
+        allowed = services.cors.headers(request.headers.get("Origin", ""))
+        response.headers.extend(allowed)
+        if request.method == "OPTIONS" and len(allowed) > 1:
+            response.headers.extend(CORS_PREFLIGHT)
         route = request.endpoint or UNMATCHED
         observe = services.metrics.observer(route, g.get("source", NO_SOURCE), response.status_code)
         observe(time.perf_counter() - g.started)

@@ -7,7 +7,7 @@ from contracts.errors import BadInput
 from contracts.lake import BY_CATEGORY, BY_REGION
 from contracts.user_state import MAX_ID_BYTES
 from serving.placements import MAX_LIMIT, Placement, Placements
-from serving.popular_shelf import OVERALL_NAME, Name
+from serving.popular_shelf import OVERALL_NAME, TRENDING_NAME, Name
 
 LIMIT, PLACEMENT, REGION_PARAMETER, CATEGORY_PARAMETER = "limit", "placement", "region", "category"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"  # what stands for bytes that were no UTF-8
@@ -44,12 +44,12 @@ def ask_for_person(user_id: str, query: Mapping[str, str], placements: Placement
     name = query.get(PLACEMENT)
     placement = placements.default if name is None else placements.named(name)
     limit = _limit(query) or placement.limit
-    return PersonAsk(_external_id("user_id", user_id), placement, limit, _region(query))
+    return PersonAsk(external_id("user_id", user_id), placement, limit, _region(query))
 
 
 def ask_for_similar(item_id: str, query: Mapping[str, str]) -> SimilarAsk:
     """Check a request for similar items; BadInput."""
-    return SimilarAsk(_external_id("item_id", item_id), _limit(query))
+    return SimilarAsk(external_id("item_id", item_id), _limit(query))
 
 
 def ask_for_popular(query: Mapping[str, str]) -> ListAsk:
@@ -60,13 +60,30 @@ def ask_for_popular(query: Mapping[str, str]) -> ListAsk:
     if region:
         return ListAsk((BY_REGION, region), _limit(query))
     if category:
-        return ListAsk((BY_CATEGORY, _external_id(CATEGORY_PARAMETER, category, may_slash=True)), _limit(query))
+        return ListAsk((BY_CATEGORY, external_id(CATEGORY_PARAMETER, category, may_slash=True)), _limit(query))
     return ListAsk(OVERALL_NAME, _limit(query))
+
+
+def ask_for_trending(query: Mapping[str, str]) -> ListAsk:
+    """Check a request for what trends; BadInput."""
+    return ListAsk(TRENDING_NAME, _limit(query))
+
+
+def external_id(what: str, text: str, *, may_slash: bool = False) -> str:
+    """An id as it was given; BadInput when it cannot be one."""
+    size = len(text.encode(errors="surrogatepass"))
+    if not text or size > MAX_ID_BYTES:
+        raise BadInput(f"{what} has {size} bytes; it takes 1 to {MAX_ID_BYTES}")
+    if REPLACEMENT in text:
+        raise BadInput(f"{what} is not UTF-8; percent-encode the bytes of its UTF-8 form")
+    if "/" in text and not may_slash:
+        raise BadInput(f"{what} is {text[:80]!r}; ids in a path hold no slash, not even as %2F")
+    return text
 
 
 def _region(query: Mapping[str, str]) -> str:
     region = query.get(REGION_PARAMETER, "")
-    return _external_id(REGION_PARAMETER, region, may_slash=True) if region else ""
+    return external_id(REGION_PARAMETER, region, may_slash=True) if region else ""
 
 
 def _limit(query: Mapping[str, str]) -> int:
@@ -76,14 +93,3 @@ def _limit(query: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
         raise BadInput(f"limit is {text[:40]!r}; it takes a whole number from 1 to {MAX_LIMIT}")
     return int(text)
-
-
-def _external_id(what: str, text: str, *, may_slash: bool = False) -> str:
-    size = len(text.encode(errors="surrogatepass"))
-    if not text or size > MAX_ID_BYTES:
-        raise BadInput(f"{what} has {size} bytes; it takes 1 to {MAX_ID_BYTES}")
-    if REPLACEMENT in text:
-        raise BadInput(f"{what} is not UTF-8; percent-encode the bytes of its UTF-8 form")
-    if "/" in text and not may_slash:
-        raise BadInput(f"{what} is {text[:80]!r}; ids in a path hold no slash, not even as %2F")
-    return text

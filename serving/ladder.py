@@ -4,9 +4,9 @@ import json
 import logging
 from dataclasses import dataclass
 
-from contracts.answers import SOURCE_FALLBACK, SOURCE_HEAD, SOURCE_POPULAR, SOURCE_SIMILAR
+from contracts.answers import SOURCE_FALLBACK, SOURCE_HEAD, SOURCE_POPULAR, SOURCE_SIMILAR, SOURCE_TRENDING
 from contracts.errors import CorruptData, HeadraceError, MissingInput
-from contracts.lake import BY_CATEGORY, BY_REGION, BY_SEGMENT, REGION, SEGMENT
+from contracts.lake import BY_CATEGORY, BY_REGION, BY_SEGMENT, REGION, SEGMENT, TRENDING
 from contracts.redis_layout import similar_key
 from serving.asks import ListAsk, PersonAsk, SimilarAsk
 from serving.left_out import EMPTY, LeftOut, now_ms, read_overlay
@@ -14,6 +14,7 @@ from serving.list_store import UNPUBLISHED, ListStore, PersonRecord, Pin, troubl
 from serving.placements import LIST
 from serving.popular_shelf import OVERALL_NAME, Name, PopularShelf
 from serving.stored_answer import StoredAnswer, cut, retell, tell
+from serving.trending_shelf import TrendingShelf
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +22,13 @@ NO_OWN_LIST = "no list of their own is stored for this person"
 NOT_OWN_HERE = "this place does not use a person's own list"
 NO_SIMILAR = "no similar items are stored for this item"
 NO_SUCH_LIST = "no list is stored for what was asked"
+NOTHING_TRENDS = "nothing trends at this moment"
 ASKED_FOR = "as asked"
 WHAT = {
     BY_SEGMENT: "popular in the segment",
     BY_REGION: "popular in the region",
     BY_CATEGORY: "popular in the category",
+    TRENDING: "trending by the last hour",
 }
 WHAT_OVERALL = "popular overall"
 WHAT_LAST_KNOWN = "the last popular list that this server knows"
@@ -43,9 +46,10 @@ class Answer:
 class Ladder:
     """Rungs in a stated order; each answer names the rung it came from."""
 
-    def __init__(self, store: ListStore, shelf: PopularShelf) -> None:
+    def __init__(self, store: ListStore, shelf: PopularShelf, trends: TrendingShelf) -> None:
         self._store = store
         self._shelf = shelf
+        self._trends = trends
 
     def recommend(self, ask: PersonAsk, record: PersonRecord, deadline: float) -> Answer:
         """Own list, segment, region, overall, last known; MissingInput when nothing was ever known."""
@@ -91,6 +95,24 @@ class Ladder:
             return self._last_known(record.trouble, ask.name, ask.limit, left_out)
         names = (ask.name,) if ask.name == OVERALL_NAME else (ask.name, OVERALL_NAME)
         return self._popular(record.pin, names, Terms(ASKED_FOR, ask.limit, left_out), deadline)
+
+    def trending(self, ask: ListAsk, deadline: float) -> Answer:
+        """What trends now, what trended by the last hour, popular overall, last known; MissingInput."""
+        record = self._store.nobody(deadline)
+        left_out = LeftOut(delisted=record.delisted.items)
+        if record.pin is None:
+            return self._last_known(record.trouble, ask.name, ask.limit, left_out)
+        terms = Terms("", ask.limit, left_out)
+        try:
+            found = self._trends.now(record.pin, deadline)
+        except HeadraceError as error:
+            return self._last_known(trouble_of(error), ask.name, ask.limit, left_out)
+        if found is not None:
+            answer, has_items = _told(found, SOURCE_TRENDING, found.head.reason, terms)
+            if has_items:
+                return answer
+        terms = Terms(NOTHING_TRENDS, ask.limit, left_out)
+        return self._popular(record.pin, (ask.name, OVERALL_NAME), terms, deadline)
 
     def _popular(self, pin: Pin, names: tuple[Name, ...], terms: "Terms", deadline: float) -> Answer:
         emptied = None

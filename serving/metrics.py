@@ -4,7 +4,9 @@ Children are bound once; with PROMETHEUS_MULTIPROC_DIR set before the import, al
 """
 
 import os
-from collections.abc import Callable
+from collections import Counter as Verdicts
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -44,6 +46,13 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
+        self._events = Counter("headrace_events", "Events sent, by verdict.", ("status",), registry=self._registry)
+        self._spooled = Gauge(
+            "headrace_spool_bytes",
+            "Bytes that wait on disk for the stream or the lists.",
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
         self._bound: dict[tuple[str, str, int], Observe] = {}
 
     def observer(self, route: str, source: str, status: int) -> Observe:
@@ -56,6 +65,15 @@ class Metrics:
     def redis_failed(self, kind: str) -> None:
         """Count a read that Redis did not answer."""
         self._failures[kind].inc()
+
+    def events_taken(self, results: Iterable[Mapping[str, Any]]) -> None:
+        """Count events by their verdict."""
+        for status, count in Verdicts(result["status"] for result in results).items():
+            self._events.labels(status).inc(count)
+
+    def set_spooled(self, size: int) -> None:
+        """Bytes in the spool as of now."""
+        self._spooled.set(size)
 
     def set_gauges(self, *, breaker_open: bool, list_age_seconds: float) -> None:
         """State as of now."""

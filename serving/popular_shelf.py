@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import CorruptData, HeadraceError, MissingInput
-from contracts.lake import OVERALL
+from contracts.lake import OVERALL, TRENDING
 from contracts.redis_layout import popular_key
 from serving.list_store import ListStore, Pin
 from serving.stored_answer import StoredAnswer
@@ -26,6 +26,7 @@ REFILL_SECONDS = 1.0  # deadline of a call that fills the shelf, and pause betwe
 FILE_NAME = "popular.json"
 Name = tuple[str, str]
 OVERALL_NAME: Name = (OVERALL, "")
+TRENDING_NAME: Name = (TRENDING, "")
 
 
 @dataclass(frozen=True, slots=True)

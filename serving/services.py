@@ -8,17 +8,26 @@ from dataclasses import dataclass
 from contracts.errors import HeadraceError
 from contracts.settings import Layout, Settings
 from ingest.breaker import Breaker
-from ingest.redis_client import RedisClient
+from ingest.gate import Gate
+from ingest.hot_writer import HotWriter
+from ingest.intake import Intake
+from ingest.producers import open_producer
 from ingest.redis_cluster import ClusterReads
-from ingest.redis_endpoint import parse_endpoint
-from ingest.redis_guard import GuardedRedis, Store
+from ingest.redis_guard import GuardedRedis
+from ingest.redis_store import open_store
+from ingest.spool import FOLDER as SPOOL_FOLDER
+from ingest.spool import Spool, spooled_bytes
+from serving.api_keys import KeyRing, keys_file
+from serving.callers import Callers
 from serving.http_answers import Cors
 from serving.ladder import Ladder
 from serving.list_store import ListStore
 from serving.metrics import Metrics
 from serving.placements import Placements, read_placements
 from serving.popular_shelf import OVERALL_NAME, PopularShelf
+from serving.rate_limit import RateLimit
 from serving.stored_answer import age_seconds
+from serving.trending_shelf import TrendingShelf
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +47,9 @@ class Services:
     store: ListStore
     shelf: PopularShelf
     ladder: Ladder
+    callers: Callers
+    gate: Gate
+    intake: Intake
 
     def is_ready(self) -> bool:
         """Whether there is something to show, with Redis or without."""
@@ -52,20 +64,24 @@ class Services:
         with contextlib.suppress(HeadraceError):
             age = age_seconds(self.store.pin(self.store.new_deadline()).generated_epoch, time.time())
         self.metrics.set_gauges(breaker_open=not self.redis.is_closed, list_age_seconds=age)
+        self.metrics.set_spooled(spooled_bytes(self.settings.root / SPOOL_FOLDER))
 
     def close(self) -> None:
-        """Close every connection."""
+        """Stop what runs beside requests and close every connection."""
+        self.intake.close()
         self.redis.close()
 
 
 def open_services(settings: Settings) -> Services:
     """Put the parts together and read the first list, from Redis or from disk; BadInput for bad settings."""
     metrics = Metrics()
-    redis = _open_redis(settings, metrics)
+    redis = open_store(settings, metrics.redis_failed)
     store = ListStore(redis, settings)
     shelf = PopularShelf(store, Layout(settings.root).cache / SHELF_FOLDER)
     placements, cors = read_placements(settings.placements_file), Cors.of(settings)
-    services = Services(settings, placements, cors, metrics, redis, store, shelf, Ladder(store, shelf))
+    ladder = Ladder(store, shelf, TrendingShelf(redis))
+    intake, callers = _open_intake(settings, metrics), _open_callers(settings)
+    services = Services(settings, placements, cors, metrics, redis, store, shelf, ladder, callers, Gate(), intake)
     try:
         shelf.refill(store.pin(time.monotonic() + START_SECONDS))
     except HeadraceError as error:
@@ -74,10 +90,13 @@ def open_services(settings: Settings) -> Services:
     return services
 
 
-def _open_redis(settings: Settings, metrics: Metrics) -> GuardedRedis | ClusterReads:
-    endpoint = parse_endpoint(settings.redis_url)
+def _open_intake(settings: Settings, metrics: Metrics) -> Intake:
+    """The writing side, with connections and breakers of its own: a slow write stops no look-up."""
+    hot = HotWriter(open_store(settings, metrics.redis_failed), settings)
+    spool = Spool(settings.root / SPOOL_FOLDER, settings.spool_max_bytes)
+    return Intake(open_producer(settings), hot, spool, Breaker(settings.breaker_open_ms / 1_000))
 
-    def guard(inner: Store) -> GuardedRedis:
-        return GuardedRedis(inner, Breaker(settings.breaker_open_ms / 1_000), metrics.redis_failed)
 
-    return ClusterReads(endpoint, guard) if settings.redis_cluster else guard(RedisClient(endpoint))
+def _open_callers(settings: Settings) -> Callers:
+    share = max(1.0, settings.key_events_per_second / settings.workers)
+    return Callers(KeyRing(keys_file(settings)), RateLimit(share))

@@ -63,11 +63,22 @@ def test_every_kind_of_problem_has_its_place_on_the_page(app: Flask) -> None:
 def test_the_description_names_every_route_and_no_other(app: Flask) -> None:
     described = app.test_client().get("/openapi.json").get_json()
     assert described["openapi"].startswith("3.1")
-    routes = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule): rule.endpoint for rule in app.url_map.iter_rules()}
-    assert {path: item["get"]["operationId"] for path, item in described["paths"].items()} == routes
+    routes = {
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)): rule.endpoint
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    operations = {
+        (method, path): operation["operationId"]
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert operations == routes
 
 
-@pytest.mark.parametrize("path", ["recommendations/ada", "recommendations/nobody", "popular", "items/apple/similar"])
+@pytest.mark.parametrize(
+    "path", ["recommendations/ada", "recommendations/nobody", "popular", "items/apple/similar", "trending"]
+)
 def test_answers_have_the_described_fields(app: Flask, path: str) -> None:
     described = app.test_client().get("/openapi.json").get_json()["components"]["schemas"]["Answer"]
     answer = app.test_client().get(f"/v1/{path}").get_json()
