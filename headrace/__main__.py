@@ -5,7 +5,7 @@ import sys
 import typer
 
 from contracts.errors import HeadraceError
-from headrace import demo, hour, import_events, models_list, serve, simulate, versions
+from headrace import dead_letters, demo, hour, import_events, keys, models_list, serve, simulate, versions
 
 app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
 app.command("demo")(demo.demo_command)
@@ -18,6 +18,8 @@ app.command("versions")(versions.versions_command)
 app.command("rollback")(versions.rollback_command)
 app.command("refill")(versions.refill_command)
 app.add_typer(models_list.models_app, name="models")
+app.add_typer(keys.keys_app, name="keys")
+app.add_typer(dead_letters.dead_letters_app, name="dead-letters")
 
 
 @app.callback()

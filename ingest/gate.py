@@ -78,10 +78,13 @@ class Gate:
         except Refusal as refusal:
             return _refuse(refusal, raw, raw_bytes or _bytes_of(raw), received_at, sent_at, source)
 
-    def check_batch(self, body: bytes, *, received_at: int, source: str = "") -> list[Verdict]:
+    def check_batch(
+        self, body: bytes, *, received_at: int, sent_at: int | None = None, source: str = ""
+    ) -> list[Verdict]:
         """A body: an event, an array of events, or {"events": [...], "sent_at": ...}; a verdict for each, in order.
 
-        A body that cannot be cut into events, or has too many, gets one verdict as a whole.
+        `sent_at` and `source` stand in for what the body does not say itself. A body that cannot be cut into events,
+        or has too many, gets one verdict as a whole.
         """
         batch = split_batch(body)
         try:
@@ -89,9 +92,10 @@ class Gate:
                 refuse("too_many_events", f"the body has {len(batch.pieces):,} events")
             if batch.strange_names:
                 refuse("unknown_field", f"beside events the body has {', '.join(map(shown, batch.strange_names))}")
-            sent_at = read_sent_at(_parse(batch.sent_at)) if batch.sent_at is not None else None
+            if batch.sent_at is not None:
+                sent_at = read_sent_at(_parse(batch.sent_at))
         except Refusal as refusal:
-            return [_refuse(refusal, None, body, received_at, None, source)]
+            return [_refuse(refusal, None, body, received_at, sent_at, source)]
         return [self._check_piece(piece, received_at, sent_at, source) for piece in batch.pieces]
 
     def _check_piece(self, piece: bytes, received_at: int, sent_at: int | None, source: str) -> Verdict:
