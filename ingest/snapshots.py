@@ -17,15 +17,22 @@ def merge_snapshot(table: Table, rows: pa.Table, lake: Path, scratch: Path) -> L
 
     Accepted are rows that say something new; superseded rows and rows already known count as duplicates.
     """
+    laid, merged = merged_snapshot(table, rows, lake)
+    if merged is not None:
+        name, data = encode_file(merged)
+        replace_folder(table.path(lake), {name: data}, scratch)
+    return laid
+
+
+def merged_snapshot(table: Table, rows: pa.Table, lake: Path) -> tuple[Laid, pa.Table | None]:
+    """What merging comes to, and the snapshot to be; None when it is what the lake has."""
     held = read_snapshot(table, lake)
     stacked = pa.concat_tables([held, rows.cast(schema_of(table))]).combine_chunks()
     kept = _last_of_each(stacked, table.column_names[0])
     fresh = stacked.take(kept[kept >= held.num_rows])
     accepted = fresh.num_rows - _known_rows(table, held, fresh)
-    if accepted:
-        name, data = encode_file(stacked.take(kept).sort_by(table.column_names[0]).combine_chunks())
-        replace_folder(table.path(lake), {name: data}, scratch)
-    return Laid(accepted, rows.num_rows - accepted, int(accepted > 0))
+    merged = stacked.take(kept).sort_by(table.column_names[0]).combine_chunks() if accepted else None
+    return Laid(accepted, rows.num_rows - accepted, int(accepted > 0)), merged
 
 
 def read_snapshot(table: Table, lake: Path) -> pa.Table:
