@@ -47,6 +47,8 @@ USER_FEATURES = (
 CONTEXT_FEATURES = ("hour_of_day", "weekday")
 
 FEATURE_ORDER = CANDIDATE_FEATURES + PAIR_FEATURES + ITEM_FEATURES + USER_FEATURES + CONTEXT_FEATURES
+# What an attribution keeps of the moment, as of the hour of the version that was shown; NaN where it is not known.
+ATTRIBUTION_FEATURES = ITEM_STATS + USER_STATS
 
 ITEM_STATS_TABLE: Table = define_table(
     "item_stats", f"{ITEM_ID} string; {CATEGORY} string; " + "; ".join(f"{name} double" for name in ITEM_STATS)

@@ -23,7 +23,7 @@ class Step:
 HOUR = (
     Step("seal", ("seal",), spark=False),
     Step("clean_events", ("clean_events",), spark=True),
-    Step("build_features", ("build_interactions", "build_features"), spark=True),
+    Step("build_features", ("build_interactions", "build_features", "build_attributions"), spark=True),
     Step("select_head", ("select_head",), spark=False),
     Step("train_candidates", ("train_candidates",), spark=True),
     Step("build_segments", ("build_segments",), spark=False),

@@ -112,6 +112,27 @@ def user_row(user_id: str, region: str | None, **attributes: str) -> Row:
     return {lake.USER_ID: user_id, lake.REGION: region, lake.ATTRIBUTES: list(attributes.items())}
 
 
+def impression_row(
+    impression_id: str, user_id: str | None, item_ids: Sequence[str], *, at: datetime, recommendation_id: str
+) -> Row:
+    """One list as a client says that it showed it, on the home page."""
+    return {
+        lake.IMPRESSION_ID: impression_id,
+        lake.RECOMMENDATION_ID: recommendation_id,
+        lake.USER_ID: user_id,
+        lake.ANONYMOUS_ID: None,
+        lake.PLACEMENT: "home",
+        lake.OCCURRED_AT: at,
+        lake.ITEM_IDS: list(item_ids),
+        lake.CONTEXT: None,
+    }
+
+
+def write_impressions(root: Path, impressions: Sequence[Row]) -> None:
+    """Write impressions: a folder an hour, files named by their content."""
+    _write_hours(lake.IMPRESSIONS, impressions, root)
+
+
 def write_tombstones(root: Path, forgotten: dict[str, datetime]) -> None:
     """Replace the table of those who asked to be forgotten, as the archiver does."""
     rows = [{lake.USER_ID: user, lake.FORGOTTEN_AT: at} for user, at in sorted(forgotten.items())]
@@ -120,12 +141,7 @@ def write_tombstones(root: Path, forgotten: dict[str, datetime]) -> None:
 
 def write_events(root: Path, events: Sequence[Row]) -> None:
     """Write raw events: a folder an hour of event time, files named by their content."""
-    hours: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for event in events:
-        at = event[lake.OCCURRED_AT]
-        hours[f"{at:%Y-%m-%d}", f"{at:%H}"].append(event)
-    for names, rows in hours.items():
-        _write(lake.EVENTS, rows, lake.EVENTS.partition(root / "lake", *names))
+    _write_hours(lake.EVENTS, events, root)
 
 
 def _visit(user: str, day: int) -> list[Row]:
@@ -151,6 +167,15 @@ def _category_of(item: str) -> str:
     if item == BREAD:
         return STAPLE
     return BAKERY if item in BAKERY_ITEMS else GARDEN
+
+
+def _write_hours(table: lake.Table, rows: Sequence[Row], root: Path) -> None:
+    hours: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        at = row[lake.OCCURRED_AT]
+        hours[f"{at:%Y-%m-%d}", f"{at:%H}"].append(row)
+    for names, those in hours.items():
+        _write(table, those, table.partition(root / "lake", *names))
 
 
 def _write_snapshot(table: lake.Table, rows: Sequence[Row], root: Path) -> None:
