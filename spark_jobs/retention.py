@@ -8,11 +8,22 @@ from pathlib import Path
 
 from contracts.errors import BadInput
 from contracts.intervals import Interval
-from contracts.lake import CLEAN_EVENTS, DATE, EVENTS, INTERVAL, REJECTS, TRAINING_SET
+from contracts.lake import (
+    ATTRIBUTIONS,
+    CLEAN_EVENTS,
+    DEAD_LETTERS,
+    EVENTS,
+    IMPRESSIONS,
+    INTERVAL,
+    REJECTS,
+    TRAINING_SET,
+)
+from contracts.lake_notes import dirty_hours, dirty_marker
 from contracts.manifest import FILE_NAME
 from models.bundle import MANIFEST_FILE
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.fences import claims
+from spark_jobs.held_files import HELD
 from spark_jobs.passed_check import publish_folder
 
 JOB = "retention"
@@ -38,6 +49,7 @@ def doomed(context: JobContext) -> Iterator[Path]:
     """Every folder and file that is too old as of the interval's end."""
     yield from _intervals(context)
     yield from _event_days(context)
+    yield from _late_marks(context)
     yield from _rankers(context)
     yield from _leftovers(context)
     yield from _old_files(context)
@@ -55,7 +67,8 @@ def _intervals(context: JobContext) -> Iterator[Path]:
     oldest_training = end_at - timedelta(hours=LABEL_WINDOWS * context.settings.label_window_hours)
     found: dict[str, list[Path]] = {}
     for folder in context.lake.glob(f"*/{INTERVAL}=*"):
-        found.setdefault(folder.name.partition("=")[2], []).append(folder)
+        if folder.parent != ATTRIBUTIONS.path(context.lake):  # kept as long as the events that they are made of
+            found.setdefault(folder.name.partition("=")[2], []).append(folder)
     for folder in context.layout.candidates.glob("[!.]*"):
         found.setdefault(folder.name, []).append(folder)
     for key, folders in sorted(found.items()):
@@ -73,11 +86,21 @@ def _is_under_way(context: JobContext, key: str, folders: list[Path]) -> bool:
 
 
 def _event_days(context: JobContext) -> Iterator[Path]:
-    oldest = (context.interval.end_at - timedelta(days=context.settings.keep_event_days)).strftime("%Y-%m-%d")
-    for table in (EVENTS, CLEAN_EVENTS):
-        for folder in sorted(table.path(context.lake).glob(f"{DATE}=*")):
-            if folder.name.partition("=")[2] < oldest:
+    """Days of what people did and were shown, past the days of events kept; refused events, past those of logs."""
+    kept = dict.fromkeys((EVENTS, CLEAN_EVENTS, IMPRESSIONS, ATTRIBUTIONS), context.settings.keep_event_days)
+    for table, days in (kept | {DEAD_LETTERS: context.settings.keep_log_days}).items():
+        oldest = (context.interval.end_at - timedelta(days=days)).strftime("%Y-%m-%d")
+        for folder in sorted(table.path(context.lake).glob(f"{table.partition_by[0]}=*")):
+            if folder.name.partition("=")[2] < oldest:  # an hour's key begins with its day
                 yield folder
+
+
+def _late_marks(context: JobContext) -> Iterator[Path]:
+    """Marks of hours that are past being made again for late events."""
+    oldest = context.interval.end_at - timedelta(hours=context.settings.late_hours)
+    for key in dirty_hours(context.lake):
+        if Interval.of_key(key).end_at <= oldest:
+            yield dirty_marker(context.lake, key)
 
 
 def _rankers(context: JobContext) -> Iterator[Path]:
@@ -93,11 +116,12 @@ def _rankers(context: JobContext) -> Iterator[Path]:
 
 
 def _leftovers(context: JobContext) -> Iterator[Path]:
-    """What a killed job left half-written: partial folders beside the finished ones, and the training's scratch."""
+    """What a killed job left: half-written folders beside the finished ones, the training's scratch, held files."""
     layout, limit = context.layout, context.interval.end_at - UNFINISHED
     places = [*layout.lake.glob("*"), layout.candidates, layout.rankers]
     found = {path for place in places for pattern in ("*.partial", ".*.old") for path in place.glob(pattern)}
     found.update((layout.cache / "training").glob("*"))
+    found.update((layout.lake / HELD).glob("*"))
     yield from (path for path in sorted(found) if not _touched_after(path, limit))
 
 

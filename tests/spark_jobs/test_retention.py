@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from contracts.intervals import Interval
-from contracts.lake import EVENTS, INTERACTIONS, LISTS, TRAINING_SET
+from contracts.lake import ATTRIBUTIONS, DEAD_LETTERS, EVENTS, IMPRESSIONS, INTERACTIONS, LISTS, TRAINING_SET
+from contracts.lake_notes import dirty_hours, mark_dirty
 from contracts.manifest import Manifest
 from contracts.settings import Settings
 from models.bundle import write_bundle
 from spark_jobs import retention
 from spark_jobs.context import JobContext
 from spark_jobs.fences import folder_of
+from spark_jobs.held_files import HELD
 from spark_jobs.passed_check import publish_folder
 
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,3 +161,35 @@ def test_logs_of_running_processes_and_strange_folders_stay(tmp_path: Path) -> N
 
 def test_an_empty_root_is_no_error(tmp_path: Path) -> None:
     retention.run(context_at(tmp_path, DAY_ZERO))
+
+
+def test_what_people_were_shown_and_what_came_of_it_is_kept_as_long_as_events(tmp_path: Path) -> None:
+    lake, now = tmp_path / "lake", datetime(2026, 1, 20, tzinfo=UTC)
+    for day in ("2026-01-09", "2026-01-10"):  # ten days are kept
+        put_folder(IMPRESSIONS.partition(lake, day, "23"), DAY_ZERO)
+        put_folder(ATTRIBUTIONS.partition(lake, f"{day}T23"), DAY_ZERO)
+    for day in ("2026-01-14", "2026-01-15"):  # of refused events five
+        put_folder(DEAD_LETTERS.partition(lake, day, "23"), DAY_ZERO)
+    retention.run(context_at(tmp_path, now))
+    left = {folder.name: sorted(each.name for each in folder.iterdir()) for folder in lake.iterdir()}
+    assert left == {
+        "impressions": ["date=2026-01-10"],
+        "attributions": ["interval=2026-01-10T23"],
+        "dead_letters": ["date=2026-01-15"],
+    }
+
+
+def test_marks_of_hours_too_late_to_be_made_again_go(tmp_path: Path) -> None:
+    for key in ("2026-01-01T00", "2026-01-01T01"):
+        mark_dirty(tmp_path / "lake", key)
+    retention.run(context_at(tmp_path, datetime(2026, 1, 2, 1, tzinfo=UTC), late_hours=24))
+    assert dirty_hours(tmp_path / "lake").keys() == {"2026-01-01T01"}
+
+
+@pytest.mark.parametrize(("hours_ago", "stays"), [(1, True), (7, False)])
+def test_files_held_by_a_job_that_was_killed_go(tmp_path: Path, hours_ago: int, stays: bool) -> None:
+    now = DAY_ZERO + timedelta(days=20)
+    held = put_folder(tmp_path / "lake" / HELD / "of-a-process" / "0" / "items", now - timedelta(hours=hours_ago))
+    age([tmp_path / "lake" / HELD], now - timedelta(hours=hours_ago))
+    retention.run(context_at(tmp_path, now))
+    assert held.exists() is stays
