@@ -36,7 +36,8 @@ class Settings:
 
     # The hour
     event_weights: str = setting(
-        "view=1,click=2,add_to_cart=4,purchase=8,rating=4", "Weight of an event by type; unnamed types weigh 1."
+        "view=1,click=2,add_to_cart=4,purchase=8,rating=4,remove_from_cart=0,not_interested=0",
+        "Weight of an event by type; unnamed types weigh 1, and what weighs 0 is no sign of interest.",
     )
     half_life_days: float = setting(60.0, "Age at which an interaction counts half.")
     window_days: int = setting(365, "How far back interactions and features look from the hour's end.")
@@ -106,9 +107,9 @@ class Settings:
 
     # Retention
     keep_hours: int = setting(48, "Hours of interval partitions and candidate bundles kept.")
-    keep_event_days: int = setting(400, "Days of events kept in the lake.")
+    keep_event_days: int = setting(400, "Days of events, impressions and attributions kept in the lake.")
     keep_ranker_bundles: int = setting(14, "Ranker bundles kept.")
-    keep_log_days: int = setting(14, "Days of logs and of Airflow's history kept.")
+    keep_log_days: int = setting(14, "Days of logs, of what was refused and of Airflow's history kept.")
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -171,6 +172,11 @@ def parse_event_weights(text: str) -> dict[str, float]:
         except ValueError:
             raise BadInput(f"event weight {pair!r} is no name=number pair, such as purchase=8") from None
     return weights
+
+
+def weightless_types(text: str) -> list[str]:
+    """Event types that are no sign of interest: those that the weights put at zero or below."""
+    return sorted(name for name, weight in parse_event_weights(text).items() if weight <= 0)
 
 
 @dataclass(frozen=True, slots=True)

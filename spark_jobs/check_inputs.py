@@ -6,9 +6,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.features import ITEM_STATS_TABLE
-from contracts.lake import CLEAN_EVENTS, HEAD_USERS, ITEM_ID, ITEMS, LISTS, OCCURRED_AT, POPULAR, SIMILAR, USER_ID
+from contracts.lake import (
+    CLEAN_EVENTS,
+    EVENT_TYPE,
+    HEAD_USERS,
+    ITEM_ID,
+    ITEMS,
+    LISTS,
+    OCCURRED_AT,
+    POPULAR,
+    SIMILAR,
+    USER_ID,
+)
 from contracts.manifest import FILE_NAME
 from contracts.redis_layout import Pointer
+from contracts.settings import weightless_types
 from models.tables import read_partition
 from spark_jobs.catalogue import unavailable_items
 from spark_jobs.context import JobContext
@@ -49,17 +61,18 @@ def read_hour(context: JobContext, pointer: Pointer | None) -> Hour:
 
 
 def _truths(context: JobContext, lists: pa.Table) -> dict[str, set[str]]:
-    """Items that users with a list touched in the hour itself."""
+    """Items that users with a list showed interest in, in the hour itself."""
     day = context.interval.start_at.strftime("%Y-%m-%d")
     if not (CLEAN_EVENTS.partition(context.lake, day) / FILE_NAME).exists():
         return {}
-    events = read_partition(CLEAN_EVENTS, context.lake, day, columns=[USER_ID, ITEM_ID, OCCURRED_AT])
+    events = read_partition(CLEAN_EVENTS, context.lake, day, columns=[USER_ID, ITEM_ID, EVENT_TYPE, OCCURRED_AT])
     at, kind = events.column(OCCURRED_AT), events.schema.field(OCCURRED_AT).type
     start, end = (pa.scalar(bound, kind) for bound in (context.interval.start_at, context.interval.end_at))
     within = pc.and_(pc.greater_equal(at, start), pc.less(at, end))
     listed = pc.is_in(events.column(USER_ID), lists.column(USER_ID).combine_chunks())
+    weightless = pa.array(weightless_types(context.settings.event_weights), pa.string())
     truths: dict[str, set[str]] = {}
-    chosen = events.filter(pc.and_(within, listed))
+    chosen = events.filter(pc.and_(pc.and_(within, listed), pc.invert(pc.is_in(events.column(EVENT_TYPE), weightless))))
     for user, item in zip(chosen.column(USER_ID).to_pylist(), chosen.column(ITEM_ID).to_pylist(), strict=True):
         truths.setdefault(user, set()).add(item)
     return truths

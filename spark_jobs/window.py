@@ -6,8 +6,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import MissingInput
-from contracts.lake import CLEAN_EVENTS, DATE, OCCURRED_AT
+from contracts.lake import CLEAN_EVENTS, DATE, EVENT_TYPE, OCCURRED_AT
 from contracts.manifest import Manifest, digest_of
+from contracts.settings import weightless_types
 from spark_jobs.context import JobContext
 from spark_jobs.partitions import read_folder
 
@@ -21,10 +22,14 @@ def read_window(context: JobContext, as_of_at: int) -> DataFrame:
 
 
 def read_span(context: JobContext, start_at: int, end_at: int) -> DataFrame:
-    """Clean events of [start_at, end_at), epoch seconds; MissingInput when no day of it was cleaned."""
+    """Clean events of [start_at, end_at), epoch seconds, less those of types that weigh nothing.
+
+    MissingInput when no day of it was cleaned.
+    """
     days = cleaned_days(context, start_at, end_at)
     events = read_folder(context, CLEAN_EVENTS, *(CLEAN_EVENTS.partition(context.lake, day) for day in days))
-    return events.where((F.col(OCCURRED_AT) >= instant(start_at)) & (F.col(OCCURRED_AT) < instant(end_at)))
+    within = (F.col(OCCURRED_AT) >= instant(start_at)) & (F.col(OCCURRED_AT) < instant(end_at))
+    return events.where(within & ~F.col(EVENT_TYPE).isin(weightless_types(context.settings.event_weights)))
 
 
 def window_digest(context: JobContext, as_of_at: int) -> str:
