@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.report import ARTIFACTS
 
-BENCHMARKS = ("lookups", "kill_redis", "publish", "als_engines", "demo_hour", "hour", "gate")
+BENCHMARKS = ("lookups", "kill_redis", "publish", "als_engines", "demo_hour", "hour", "gate", "events_http")
 PAGE = Path("docs") / "benchmarks.md"
 OPENING = """# Benchmarks
 
