@@ -17,6 +17,7 @@ from headrace import demo_data
 from headrace.airflow_api import AirflowApi
 from headrace.airflow_home import ADMIN, VIEWER, AirflowHome, airflow_environment, prepare_home
 from headrace.airflow_stack import DAGS, await_airflow, start_airflow
+from headrace.demo_events import STREAM_SETTING, make_keys, purchase_command, start_archiver, stream_server
 from headrace.demo_lock import hold_lock
 from headrace.ports import LOOPBACK, Port, is_free, refuse_taken, split_bind
 from headrace.processes import MARK, ProcessSet, sweep
@@ -25,7 +26,7 @@ from headrace.run_progress import RunFollower
 
 HOURLY, TRAINING = "hourly_recommendations", "daily_training"
 APPEARS_SECONDS, READY_SECONDS, POLL_SECONDS = 90.0, 60.0, 0.5
-REDIS_SETTING = "HEADRACE_REDIS_URL"
+REDIS_SETTING, REDIS_PORT = "HEADRACE_REDIS_URL", 6379
 
 
 @dataclass(slots=True)
@@ -45,10 +46,12 @@ class Demo:
             self._check()
             home = prepare_home(settings)
             environment = airflow_environment(settings, home, os.environ)
-            environment |= {REDIS_SETTING: settings.redis_url, "HEADRACE_BIND": settings.bind}
+            environment |= {REDIS_SETTING: settings.redis_url, STREAM_SETTING: settings.stream_url}
+            environment |= {"HEADRACE_BIND": settings.bind}
             with ProcessSet(settings.root, environment) as processes:
                 self._start(processes)
                 self._import(processes)
+                start_archiver(processes)
                 with await_airflow(processes, home) as api:
                     hour = self._recommend(processes, api)
                 self._await_served(processes)
@@ -63,11 +66,13 @@ class Demo:
 
     @property
     def redis_port(self) -> int | None:
-        """Port of the server that the demo starts; None when the settings name one that runs."""
-        parts = urlsplit(self.settings.redis_url)
-        port = parts.port or 6379
-        ours = parts.scheme == "redis" and parts.hostname in (LOOPBACK, "localhost")
-        return port if ours and (REDIS_SETTING not in os.environ or is_free(LOOPBACK, port)) else None
+        """Port of the server of lists that the demo starts; None when the settings name one that runs."""
+        return _own_port(self.settings.redis_url, REDIS_SETTING)
+
+    @property
+    def stream_port(self) -> int | None:
+        """The same of the stream."""
+        return _own_port(self.settings.stream_url, STREAM_SETTING)
 
     def say(self, text: str) -> None:
         """Tell one step."""
@@ -84,13 +89,18 @@ class Demo:
         ]
         if self.redis_port:
             ports.append(Port(LOOPBACK, self.redis_port, "Redis", REDIS_SETTING))
+        if self.stream_port:
+            ports.append(Port(LOOPBACK, self.stream_port, "the stream's server", STREAM_SETTING))
         refuse_taken(ports)
 
     def _start(self, processes: ProcessSet) -> None:
+        os.environ[MARK] = str(self.settings.root)  # what this process starts from here on is swept with it
         if port := self.redis_port:
-            os.environ[MARK] = str(self.settings.root)  # what this process starts from here on is swept with it
             lists = RevivedRedis("redis", self.settings.root / "redis", port, lambda: self._refill(processes))
             self.say(f"Redis listens at {lists.start(processes)}")
+        if port := self.stream_port:
+            stream = stream_server(self.settings, port, self.say)
+            self.say(f"the stream of events listens at {stream.start(processes)}")
         processes.start("serve", [sys.executable, "-m", "headrace", "serve"])
         with self.console.status("starting Airflow"):
             start_airflow(processes)
@@ -151,9 +161,17 @@ class Demo:
         for url in (look_up, f"{self.url}/v1/items/{item}/similar", f"{self.url}/v1/popular"):
             self.say(f"  curl -s '{url}'")
         self.say(f"\nThe first one answers:\n  {answer.text}\n")
+        self._announce_events(user, answer.json()["items"][0]["item_id"])
         self.say(f"Airflow is at {home.url}: {ADMIN} / {home.passwords[ADMIN]} may do everything,")
         self.say(f"  {VIEWER} / {home.passwords[VIEWER]} may look. API pages: {self.url}/docs")
         self.say("New hours run by themselves. Ctrl-C stops everything.")
+
+    def _announce_events(self, user_id: str, item_id: str) -> None:
+        web, admin = make_keys(self.settings)
+        self.say("Post a purchase of its first item, look up again, and the item is gone:\n")
+        self.say(f"  {purchase_command(self.url, web, user_id, item_id)}\n")
+        self.say(f"That key may only write events; {admin} may do everything.")
+        self.say("What is refused is kept with its reason: python -m headrace dead-letters list\n")
 
     def _refill(self, processes: ProcessSet) -> None:
         self.say("Redis had ended and was started again")
@@ -165,6 +183,13 @@ class Demo:
         while not once:
             processes.refuse_dead()
             time.sleep(POLL_SECONDS)
+
+
+def _own_port(url: str, setting: str) -> int | None:
+    parts = urlsplit(url)
+    port = parts.port or REDIS_PORT
+    ours = parts.scheme == "redis" and parts.hostname in (LOOPBACK, "localhost")
+    return port if ours and (setting not in os.environ or is_free(LOOPBACK, port)) else None
 
 
 def _answers(url: str) -> bool:

@@ -27,6 +27,7 @@ from spark_jobs.passed_check import CHECKS, PUBLISHES
 from tests.worlds import INTERVAL, World, corner_shop, small_settings
 
 HOURLY, TRAINING, RETENTION = "hourly_recommendations", "daily_training", "daily_retention"
+LATE_EVENTS = "late_events"
 SCHEDULER = "airflow-scheduler"
 RUN_SECONDS = 1_800.0
 

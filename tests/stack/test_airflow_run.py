@@ -8,11 +8,22 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from contracts.lake_notes import dirty_hours, mark_dirty, marked_at_ns
 from contracts.pipeline import BACKFILL_POOL, LIVE_POOL, POOL_SLOTS, PUBLISHER_POOL
+from dags.late_runs import LATE
 from headrace.airflow_api import wait_for_run
 from headrace.run_progress import describe_jobs, task_log
 from tests.dags.webhooks import Webhook
-from tests.stack.local_airflow import HOURLY, RETENTION, TRAINING, LocalAirflow, free_port
+from tests.stack.local_airflow import (
+    HOURLY,
+    LATE_EVENTS,
+    RETENTION,
+    RUN_SECONDS,
+    TRAINING,
+    LocalAirflow,
+    free_port,
+)
+from tests.worlds import BREAD, event_row, write_events
 
 pytestmark = [pytest.mark.airflow, pytest.mark.spark]
 
@@ -55,6 +66,28 @@ def test_a_past_hour_is_made_again_among_backfills_and_what_serves_does_not_go_b
         assert task["pool"] == (PUBLISHER_POOL if task["task_id"] == "publish" else BACKFILL_POOL)
     assert {"lists", "popular", "similar", "segments"} <= made_again["digests"].keys()
     assert after.interval >= before.interval
+
+
+def test_an_hour_with_late_events_is_made_again_once_and_what_serves_does_not_go_back(
+    airflow: LocalAirflow, made_again: dict[str, Any]
+) -> None:
+    lake, key = airflow.settings.root / "lake", airflow.past_hour(2).key
+    write_events(airflow.settings.root, [event_row("late", "b0", BREAD, at=airflow.past_hour(2).start_at)])
+    mark_dirty(lake, key)
+    before, run_id = airflow.pointer(), f"late__{key}__{marked_at_ns(lake, key)}"
+    airflow.api.unpause(LATE_EVENTS)
+    for _ in range(2):  # asked twice, the hour is made again once
+        asked = airflow.api.trigger(LATE_EVENTS, {"start": airflow.hour.key})
+        assert wait_for_run(airflow.api, LATE_EVENTS, asked, seconds=300) == "success", airflow.explain(asked)
+    names = [run["dag_run_id"] for run in airflow.api.runs(HOURLY)]
+    assert [name for name in names if name.startswith(LATE)] == [run_id]
+    assert wait_for_run(airflow.api, HOURLY, run_id, seconds=RUN_SECONDS) == "success", airflow.explain(run_id)
+    pools = {task["task_id"]: task["pool"] for task in airflow.api.tasks(HOURLY, run_id)}
+    assert pools.pop("publish") == PUBLISHER_POOL and set(pools.values()) == {BACKFILL_POOL}
+    assert dirty_hours(lake) == {}
+    assert airflow.digests(2)["interactions"] != made_again["digests"]["interactions"]
+    after = airflow.pointer()
+    assert before is not None and after is not None and after.interval >= before.interval
 
 
 def test_a_viewer_looks_and_does_not_touch(airflow: LocalAirflow) -> None:

@@ -58,7 +58,8 @@ def running_demo(root: Path, *arguments: str) -> Iterator[RunningDemo]:
     """Start the demo on free ports with the corner shop in its lake; kill it at the end if it still runs."""
     hour = last_complete_hour()
     world_ending_at(hour).write(root)
-    settings = small_settings(root, airflow_port=free_port(), redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    redis_url, stream_url = (f"redis://127.0.0.1:{free_port()}/0" for _ in range(2))
+    settings = small_settings(root, airflow_port=free_port(), redis_url=redis_url, stream_url=stream_url)
     environment = os.environ | as_environment(settings) | {"HEADRACE_BIND": f"127.0.0.1:{free_port()}"}
     output = root / "demo.out"
     with output.open("wb") as stream:

@@ -1,7 +1,9 @@
 """The demo as a new user meets it: ready, looked up, backfilled in the real UI, stopped without a trace."""
 
+import json
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,12 +11,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import psutil
+import pyarrow.parquet as pq
 import pytest
 
 from contracts.intervals import Interval
+from contracts.lake import DEAD_LETTERS, EVENT_ID, EVENTS, REASON, Table
 from contracts.manifest import Manifest
 from headrace.airflow_api import AirflowApi
 from headrace.processes import members
@@ -24,6 +30,7 @@ from tests.system.running_demo import STOP_SECONDS, RunningDemo, demo_command, r
 pytestmark = [pytest.mark.system, pytest.mark.airflow, pytest.mark.spark]
 HOURLY, BACKFILLS = "hourly_recommendations", "/api/v2/backfills"
 BACKFILLED, BACKFILL_SECONDS = 6, 3_600.0
+ARCHIVE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ def test_its_curl_lines_work_and_name_a_real_head_user(demo: RunningDemo) -> Non
     answers = [httpx.get(url) for url in urls]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert answers[0].json()["source"] == "head" and len(answers[0].json()["items"]) == 5
-    assert answers[0].text in demo.text()
+    assert answers[0].json()["recommendation_id"] in demo.text()
 
 
 def test_progress_tells_each_task_with_its_rows(demo: RunningDemo) -> None:
@@ -103,13 +110,57 @@ def test_an_analyst_backfills_six_hours_in_the_form_while_lists_are_served(demo:
 def test_redis_killed_under_it_comes_back_with_its_lists_and_no_answer_but_200(demo: RunningDemo) -> None:
     url = demo.wait_for(r"curl -s '(\S+)'")[1]
     with looked_up(demo) as seen:
-        listening = psutil.Process(demo.process.pid).children(recursive=True)
-        next(process for process in listening if "valkey-server" in process.name()).kill()
+        listener(demo, "HEADRACE_REDIS_URL").kill()
         demo.wait_for(r"serves the lists of the hour that served last", seconds=60)
         deadline = time.monotonic() + 10
         while httpx.get(url).json()["source"] != "head":
             assert time.monotonic() < deadline, "lists do not come back"
     assert seen.failures == []
+
+
+def test_a_bought_item_is_gone_from_the_next_look_up_and_the_purchase_is_in_the_lake_once(demo: RunningDemo) -> None:
+    command = demo.wait_for(r"(curl -s -X POST .*)")[1]
+    url, item = demo.wait_for(r"curl -s '(\S+)'")[1], re.search(r'"item_id":"(.*?)"', command)[1]
+    assert item in re.search(r"The first one answers:\n(.*)", demo.text())[1]
+    for _ in range(2):  # impatient people press twice
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+        assert json.loads(done.stdout)["rejected"] == 0, done.stdout
+    answer = httpx.get(url).json()
+    assert (answer["source"], len(answer["items"])) == ("head", 5)
+    assert item not in [one["item_id"] for one in answer["items"]]
+    event_id = re.search(r'"event_id":"(.*?)"', command)[1]
+    assert rows_in_lake(demo, EVENTS, EVENT_ID, event_id) == 1
+
+
+def test_the_stream_killed_under_it_comes_back_and_has_lost_nothing(demo: RunningDemo) -> None:
+    command = demo.wait_for(r"(curl -s -X POST .*)")[1]
+    posted = []
+    for number in range(20):
+        if number == 10:
+            listener(demo, "HEADRACE_STREAM_URL").kill()
+        posted.append(str(uuid4()))
+        again = re.sub(r'"event_id":".*?"', f'"event_id":"{posted[-1]}"', command)
+        subprocess.run(["bash", "-c", again], capture_output=True, timeout=60, check=True)
+    demo.wait_for(r"the stream's server had ended and was started again", seconds=60)
+    for event_id in posted:
+        assert rows_in_lake(demo, EVENTS, EVENT_ID, event_id) == 1
+
+
+def test_a_malformed_event_is_found_among_the_dead_letters_with_a_reason(demo: RunningDemo) -> None:
+    command = demo.wait_for(r"(curl -s -X POST .*)")[1]
+    malformed = re.sub(r'"item_id":".*?",', "", command)
+    done = subprocess.run(["bash", "-c", malformed], capture_output=True, text=True, timeout=60, check=True)
+    assert "item_id_missing" in done.stdout
+    assert rows_in_lake(demo, DEAD_LETTERS, REASON, "item_id_missing") >= 1
+    listed = subprocess.run(
+        [sys.executable, "-m", "headrace", "dead-letters", "list"],
+        env=demo.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "item_id_missing" in listed.stdout
 
 
 def test_a_viewer_is_refused_by_the_form(demo: RunningDemo) -> None:
@@ -188,6 +239,31 @@ def finished_backfill(api: AirflowApi) -> list[dict[str, Any]]:
             return [run for run in api.runs(HOURLY) if run["run_type"] == "backfill"]
         assert time.monotonic() < deadline, f"the backfill does not end: {found}"
         time.sleep(1)
+
+
+def listener(demo: RunningDemo, setting: str) -> psutil.Process:
+    """The server of the demo that listens where a setting says."""
+    port = urlsplit(demo.environment[setting]).port
+    for process in psutil.Process(demo.process.pid).children(recursive=True):
+        if any(link.status == psutil.CONN_LISTEN and link.laddr.port == port for link in process.net_connections()):
+            return process
+    raise AssertionError(f"nothing of the demo listens at {demo.environment[setting]}")
+
+
+def rows_in_lake(demo: RunningDemo, table: Table, column: str, value: str) -> int:
+    """Rows of today's or yesterday's hours with a value in a column, once there is one."""
+    deadline = time.monotonic() + ARCHIVE_SECONDS
+    while True:
+        files = sorted(table.path(demo.root / "lake").glob("*/*/*.parquet"))[-200:]
+        try:
+            columns = [pq.read_table(file, columns=[column], partitioning=None)[column] for file in files]
+        except FileNotFoundError:  # replaced by the archiver meanwhile
+            continue
+        found = sum(one.to_pylist().count(value) for one in columns)
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"{table.name} has no {column} {value}"
+        time.sleep(0.5)
 
 
 def processes_of(demo: RunningDemo) -> list[Any]:
