@@ -75,6 +75,9 @@ takes letters through the gate again, as received when they were received: after
 the mended event. An event without a usable `event_id` gets one that is always the same for its letter. Replaying twice
 equals once, within the 72 hours of deduplication on the stream and in the lake at any time. `list` shows what still
 lies in the lake; a letter that was replayed stays there as a record of what happened.
+
+A letter of stage `archive` is no event of a sender: it is the payload of a record that the archiver could not read,
+most often written by a newer version. It cannot be replayed.
 """
 _EVOLUTION = """## Changing a schema
 

@@ -1,8 +1,11 @@
 """The gate's rules, one by one; the fuzz beside this file holds them all together."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,6 +20,7 @@ from ingest.gate import Accepted, Gate, Refused
 from ingest.refusals import RULES
 from tests.ingest.known_events import BREAKS, NOW, RUBBISH, SECOND, valid_event
 
+ROOT = Path(__file__).parents[2]
 GATE = Gate()
 HOUR = 3_600 * SECOND
 VIEW = {
@@ -210,3 +214,9 @@ def rule_of(reason: str) -> Any:
 
 def _is_met(rule: str, met: set[str], starred: set[str]) -> bool:
     return rule[1:] in starred and any(reason.endswith(rule[1:]) for reason in met if reason not in RULES)
+
+
+def test_a_server_of_look_ups_loads_the_gate_without_arrow() -> None:
+    program = "import sys, ingest.gate; print(sorted({'pyarrow', 'numpy', 'pandas', 'redis'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.strip() == "[]"

@@ -57,6 +57,7 @@ def test_what_was_taken_says_what_was_sent() -> None:
         for name in ("event_type", "user_id", "anonymous_id", "session_id", "item_id", "recommendation_id"):
             assert getattr(event, name) == (raw.get(name) or "")
         assert (event.value, event.quantity) == (raw.get("value"), raw.get("quantity"))
+        assert event.currency == (raw.get("currency") or "").upper()
         assert event.properties == (raw.get("properties") or {})
         assert event.item_ids == tuple(raw.get("item_ids") or ())
         assert event.context == {name: text for name, text in (raw.get("context") or {}).items() if text}
