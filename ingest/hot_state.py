@@ -4,12 +4,13 @@ One script call a person, all of a request's in one round trip; every call bears
 once by their id. On a Redis Cluster each call stays in one slot.
 """
 
-import json
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+
+import orjson
 
 from contracts.errors import CorruptData
 from contracts.event_contract import ANONYMOUS_PREFIX, NOT_INTERESTED, PURCHASE, SHOWN, Event
@@ -38,8 +39,8 @@ class HotState:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._session_ms = settings.session_ttl_minutes * MINUTE_MS
-        self._forgotten_ms = settings.list_ttl_seconds * 1_000
+        lives_ms = (settings.session_ttl_minutes * MINUTE_MS, settings.list_ttl_seconds * 1_000)
+        self._bounds = " ".join(map(str, (*lives_ms, MAX_SESSION_EVENTS, MAX_GONE_ITEMS))).encode()
         self._hidden_ms = {
             PURCHASE: settings.bought_hidden_hours * HOUR_MS,
             NOT_INTERESTED: settings.dismissed_hidden_days * DAY_MS,
@@ -110,12 +111,10 @@ class HotState:
     def _bring(
         self, person: str, rows: Iterable[Row], *, gone: Mapping[str, int] | None = None, forgotten_ms: int = 0
     ) -> Command:
-        numbers = (int(time.time() * 1_000), self._session_ms, self._forgotten_ms, forgotten_ms)
-        texts = (json.dumps(list(rows)), json.dumps(dict(gone or {})))
-        bounds = (MAX_SESSION_EVENTS, MAX_GONE_ITEMS)
-        return Command(
-            (overlay_key(person),), tuple(str(each).encode() for each in (*numbers, *texts, *bounds)), OVERLAY
-        )
+        now_ms = b"%d" % (time.time_ns() // 1_000_000)
+        taken_over = orjson.dumps(dict(gone)) if gone else b"{}"
+        parts = (now_ms, b"%d" % forgotten_ms, orjson.dumps(list(rows)), taken_over, self._bounds)
+        return Command((overlay_key(person),), parts, OVERLAY)
 
     def _row(self, event: Event) -> Row:
         at_ms = event.occurred_at // 1_000

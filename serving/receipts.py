@@ -1,10 +1,10 @@
 """What a sender is told: a verdict for each thing that was sent, in order, and whether the next look-up sees it."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from flask import Response
 
 from serving.http_answers import JSON_TYPE
@@ -24,5 +24,4 @@ def receipt(results: Sequence[Result], *, visible: bool, status: int = 202, **mo
         "visible": visible,
         "results": results,
     }
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode(errors="replace"), status, content_type=JSON_TYPE)
+    return Response(orjson.dumps(body), status, content_type=JSON_TYPE)

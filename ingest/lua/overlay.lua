@@ -1,10 +1,12 @@
 -- Bring events into one person's overlay, once each; the value is that of contracts/overlay.py.
--- KEYS: overlay. ARGV: now, life of a session, life of a forgetting (ms), forgotten at (ms, 0 is not asked),
--- events [[id, type, item, at, value, gone until], …], gone {item: until} taken over from another overlay,
--- most events, most gone items. Returns the sequence number after each event, and last that of the overlay.
-local now, session_life, forgotten_life = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local forget_at, new, more_gone = tonumber(ARGV[4]), cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
-local most_events, most_gone = tonumber(ARGV[7]), tonumber(ARGV[8])
+-- KEYS: overlay. ARGV: now, forgotten at (ms, 0 is not asked), events [[id, type, item, at, value, gone until], …],
+-- gone {item: until} taken over from another overlay, and four bounds in one: life of a session, life of a forgetting
+-- (ms), most events, most gone items. Returns the sequence number after each event, and last that of the overlay.
+local now, forget_at = tonumber(ARGV[1]), tonumber(ARGV[2])
+local new, more_gone = cjson.decode(ARGV[3]), ARGV[4] == '{}' and {} or cjson.decode(ARGV[4])
+local bounds = {}
+for word in string.gmatch(ARGV[5], '%d+') do bounds[#bounds + 1] = tonumber(word) end
+local session_life, forgotten_life, most_events, most_gone = bounds[1], bounds[2], bounds[3], bounds[4]
 
 local seq, events, gone, forgotten, changed = 0, {}, {}, 0, false
 local raw = redis.call('GET', KEYS[1])
