@@ -38,6 +38,12 @@ JSON, does not keep its neighbours out. An event:
 {json.dumps(EXAMPLE, indent=2)}
 ```
 
+```
+curl localhost:8080/v1/events -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d "{{
+  \\"event_id\\": \\"$(uuidgen)\\", \\"event_type\\": \\"purchase\\", \\"occurred_at\\": $(date +%s),
+  \\"user_id\\": \\"household-1234\\", \\"item_id\\": \\"sku-1044521\\"}}"
+```
+
 Absent, null and empty mean the same. A field that is not in this table is refused with the names near to it.
 """
 _TIMES = f"""## Times

@@ -3,6 +3,8 @@
 import copy
 import hashlib
 import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from contracts.payloads import SUBJECTS, decode_payload, encode_payload, schema_
 from contracts.records import EVENT, ITEM, TOMBSTONE
 from tests.project.schema_evolution import evolution_faults
 
+ROOT = Path(__file__).parents[2]
 # Digests of what each version says, its docs aside: a version that was once released never changes.
 RELEASED = {
     ("event", 1): "7f0e151f3e68",
@@ -95,6 +98,12 @@ def test_every_field_says_what_it_means_and_most_can_be_left_out(subject: str) -
             "user_id",
             "forgotten_at",
         }
+
+
+def test_every_schema_is_packed_with_the_code() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["contracts"]
+    packed = {file for pattern in patterns for file in (ROOT / "contracts").glob(pattern)}
+    assert packed >= set((ROOT / "contracts").rglob("*.avsc"))
 
 
 @pytest.mark.parametrize(
