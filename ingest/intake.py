@@ -90,4 +90,7 @@ class Intake:
         return None
 
     def _on_drained(self, records: Sequence[Record], _news: Sequence[bool]) -> None:
-        self._hot.write_records(records, self._hot.new_deadline())
+        try:
+            self._hot.write_records(records, self._hot.new_deadline())
+        finally:
+            self._hot.close_mine()  # the drainer's thread comes here seldom, and may end after any call

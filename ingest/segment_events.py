@@ -143,10 +143,12 @@ def _envelope(message: Mapping[str, Any]) -> Raw:
     return {name: value for name, value in envelope.items() if value not in (None, "")}
 
 
-def _event_id(message_id: object) -> str:
+def _event_id(message_id: object) -> Any:
     text = _text(message_id)
     if not text:
         return str(uuid4())
+    if not isinstance(text, str):
+        return text
     try:
         return str(UUID(text)) if len(text) == 36 and UUID(text).int else uuid_of_text(text)
     except ValueError:
