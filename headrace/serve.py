@@ -33,14 +33,18 @@ def serve_arguments() -> list[str]:
 
 
 def refuse_what_cannot_work(settings: Settings) -> None:
-    """Raise BadInput for a taken port, a placements file or a Redis URL that a server could not start with."""
+    """Raise for a taken port, or a placements file, URL or file of keys that a server could not start with."""
+    from ingest.producers import open_producer
     from ingest.redis_endpoint import parse_endpoint
+    from serving.api_keys import keys_file, read_keys
     from serving.placements import read_placements
 
     host, number = ports.split_bind(settings.bind)
     ports.refuse_taken([ports.Port(host, number, "the HTTP server", "HEADRACE_BIND")])
     read_placements(settings.placements_file)
     parse_endpoint(settings.redis_url)
+    open_producer(settings).close()
+    read_keys(keys_file(settings))
 
 
 def _without_password(url: str) -> str:

@@ -185,3 +185,17 @@ def test_a_shown_list_is_stored_and_leaves_no_trace_in_the_session(sender: Sende
     assert (body["accepted"], "seq" in body["results"][0]) == (1, False)
     assert "X-Headrace-Seq" not in sender.client.get("/v1/recommendations/ada").headers
     assert [record.kind for record in stored(settings)] == ["impression"]
+
+
+def test_what_nobody_can_take_is_put_off_and_not_acknowledged(
+    settings: Settings, keys: Keys, lists: redis.Redis, open_app: OpenApp
+) -> None:
+    full_stream = replace(settings, stream_max_bytes=1)
+    no_room = replace(settings, stream_url="redis://127.0.0.1:1/0", spool_max_bytes=1, root=settings.root)
+    for harmed in (full_stream, no_room):
+        sender = Sender(open_app(harmed).test_client(), keys.write)
+        answers = [sender.post(EVENTS, event("purchase", "apple")) for _ in range(4)]
+        assert answers[-1].status_code == 503
+        assert answers[-1].get_json()["type"] == "/docs#events-put-off"
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+    assert 'id="events-put-off"' in sender.client.get("/docs").text
