@@ -1,7 +1,9 @@
 """Whatever dies when, each record is in the lake once; the watermark never says more than what is there."""
 
+import errno
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +33,7 @@ from ingest.spool import Spool
 from tests.archive_and_die import archive, kill_at, lake_of
 from tests.ingest.archived import NOON, SECONDS, append, event, event_counts, once_each
 from tests.ingest.lakes import bytes_of, rows_of
+from tests.kafka_broker import KafkaBroker
 
 HOUR = timedelta(hours=1)
 
@@ -114,6 +117,16 @@ def test_what_comes_twice_is_there_once_even_where_the_stream_does_not_know(sett
     stream.append(twice, 0)
     archiver.run_once()
     assert event_counts(settings) == once_each(*range(10))
+
+
+def test_kafka_appends_twice_and_the_lake_has_it_once(tmp_path: Path, kafka_broker: KafkaBroker) -> None:
+    url = kafka_broker.make_topic("archived", partitions=2)
+    settings = Settings(root=tmp_path, stream_url=url)
+    assert append(settings, *map(event, range(30)), *map(event, range(20))) == [True] * 50
+    archive(settings)
+    append(settings, *map(event, range(25, 40)))
+    archive(settings)
+    assert event_counts(settings) == once_each(*range(40))
 
 
 def test_two_archivers_are_one_too_many(settings: Settings) -> None:
@@ -234,6 +247,33 @@ def test_a_refused_flush_is_kept_and_repeated(settings: Settings) -> None:
         archiver.run_once()
     archiver.run_once()
     assert event_counts(settings) == once_each(1)
+
+
+@pytest.mark.system
+def test_a_full_disk_stops_the_archiver_and_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stream, small = MemoryStream(), tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
+    try:
+        settings = Settings(root=small, archive_flush_seconds=0.05)
+        archiver = Archiver(MemoryConsumer(stream), settings)
+        ballast = lake_of(settings) / "ballast"
+        stream.append([*map(event, range(100))], 0)
+        archiver.run_once()
+        ballast.write_bytes(bytes(900_000))
+        stream.append([event(number, session_id=os.urandom(200).hex()) for number in range(100, 1_000)], 0)
+        ending = threading.Event()
+        worker = threading.Thread(target=archiver.run, args=(ending,))
+        worker.start()
+        _await(lambda: os.strerror(errno.ENOSPC) in caplog.text)
+        assert event_counts(settings) == once_each(*range(100))
+        ballast.unlink()
+        _await(lambda: not stream.oldest_at())
+        ending.set()
+        worker.join(SECONDS)
+        assert event_counts(settings) == once_each(*range(1_000))
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def _run(settings: Settings, ending: threading.Event) -> None:
