@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 LOG_FILE, SOCKET_FILE = "redis.log", "redis.sock"
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of Linux, less its closing zero
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 20.0, 5.0, 0.005
-PORT_TRIES = 3
+PORT_TRIES = 10  # a node of a cluster also takes the port 10,000 above, so a fifth of the free ones are too high
 # Lists are rebuilt from Parquet, so nothing is saved; noeviction, because a silent eviction is a silent loss.
 POLICY = ("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--daemonize", "no")
 

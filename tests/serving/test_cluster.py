@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,10 @@ from contracts.redis_layout import POINTER
 from contracts.settings import Settings
 from headrace import embedded_redis
 from headrace.embedded_redis import EmbeddedRedis
+from serving.api_keys import ADMIN, create_key, keys_file
 from tests.serving.conftest import OpenApp
 from tests.serving.published import Version
+from tests.serving.senders import Sender, event
 
 SLOTS = 16_384
 OPTIONS = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "2000")
@@ -95,6 +97,22 @@ def test_a_slot_that_moved_is_followed_within_the_request(cluster: Cluster, tmp_
     assert client.get(f"/v1/recommendations/{user}").get_json()["source"] == "head"
     move_slot(cluster, key_slot(f"{{{quoted(user)}}}".encode()))
     assert client.get(f"/v1/recommendations/{user}").get_json()["source"] == "head"
+
+
+def test_events_are_seen_and_items_delisted_on_every_node(cluster: Cluster, tmp_path: Path, open_app: OpenApp) -> None:
+    settings = settings_for(cluster, tmp_path)
+    with embedded_redis.start(tmp_path / "stream") as stream:
+        app = open_app(replace(settings, stream_url=stream.url))
+        sender = Sender(app.test_client(), create_key(keys_file(settings), "all", [ADMIN])[0])
+        people = [users_of(cluster, node)[0] for node in (0, 1)]
+        bought = [event("purchase", "apple", user_id=person) for person in people]
+        assert sender.post("/v1/events", bought).get_json()["visible"]
+        assert sender.post("/v1/items", [{"item_id": "bread", "available": False}]).get_json()["visible"]
+        assert [sender.items(person)[0] for person in people] == ["cheese", "cheese"]
+        for person in people:
+            answer = sender.client.delete(f"/v1/users/{person}", headers={"X-API-Key": sender.key})
+            assert answer.get_json()["visible"]
+            assert sender.client.get(f"/v1/recommendations/{person}").get_json()["source"] == "popular"
 
 
 def test_a_dead_node_costs_only_its_own_lists(cluster: Cluster, tmp_path: Path, open_app: OpenApp) -> None:
