@@ -91,24 +91,26 @@ def waits_until_visible(url: str, key: str, count: int) -> list[float]:
 
 
 @contextmanager
-def sending(url: str, key: str, *, size: int, per_second: float) -> Iterator[list[int]]:
-    """Send so many events a second, `size` a body, while the block runs; gives how many were accepted."""
-    accepted, ending = [0], threading.Event()
+def sending(url: str, key: str, *, size: int, per_second: float, connections: int) -> Iterator[list[int]]:
+    """Send so many events a second, `size` a body, while the block runs; gives how many were accepted, by connection."""
+    accepted, ending = [0] * connections, threading.Event()
 
-    def send() -> None:
-        caller, number, due = Caller(url, key), 0, time.monotonic()
+    def send(place: int) -> None:
+        caller, number, due = Caller(url, key), place * 1_009, time.monotonic()
         while not ending.is_set():
-            batch = [new_event((number + place) * 7_919) for place in range(size)]
-            accepted[0] += caller.post(batch)["accepted"]
+            batch = [new_event((number + step) * 7_919) for step in range(size)]
+            accepted[place] += caller.post(batch)["accepted"]
             number += size
-            due += size / per_second
+            due += size * connections / per_second
             ending.wait(max(0.0, due - time.monotonic()))
         caller.close()
 
-    thread = threading.Thread(target=send)
-    thread.start()
+    threads = [threading.Thread(target=send, args=(place,)) for place in range(connections)]
+    for thread in threads:
+        thread.start()
     try:
         yield accepted
     finally:
         ending.set()
-        thread.join()
+        for thread in threads:
+            thread.join()

@@ -4,7 +4,7 @@ import logging
 import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.errors import HeadraceError
 from contracts.redis_layout import DELISTED
@@ -14,22 +14,30 @@ from ingest.redis_guard import Store
 logger = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 0.1  # what reading the whole set may take; longer than a look-up's deadline, and rare
-_item_ids = re.compile(rb'"item_id":"((?:[^"\\]|\\.)*)"').findall
+MAX_VERDICTS = 100_000
+_item_ids = re.compile(rb'"item_id":"([^"]*)"').findall
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Delisting:
-    """The items, as ids and as the bytes that stand for them in a stored list."""
+    """The items, as ids and as the bytes that stand for them in a stored list; lives until one of them changes."""
 
     items: frozenset[str] = frozenset()
     ids: frozenset[bytes] = frozenset()
+    _verdicts: dict[int, bool] = field(default_factory=dict)  # by hash of the bytes: looking costs 35 µs, this one
 
     def may_touch(self, stored: bytes) -> bool:
         """Whether a stored list shows one of the items, or an id that takes a closer look."""
         if not self.ids:
             return False
-        shown = _item_ids(stored)
-        return not self.ids.isdisjoint(shown) or any(b"\\" in item for item in shown)
+        name = hash(stored)
+        verdict = self._verdicts.get(name)
+        if verdict is None:
+            verdict = b"\\" in stored or not self.ids.isdisjoint(_item_ids(stored))
+            if len(self._verdicts) >= MAX_VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[name] = verdict
+        return verdict
 
 
 NOTHING = Delisting()
