@@ -5,7 +5,7 @@ The archiver marks an hour when events of it arrive after it was archived to its
 named `late__<hour>__<mark>`, which waits in the pool `backfill` and stands back for the live hour. The mark ends when
 that run has published, or has left alone what serves, and no newer late events came meanwhile.
 
-- The live hour is left to its own run, an hour that was never made is not made for the first time, and one that is
+- The live hour is left to its own run, an hour that was never sealed is not made for the first time, and one that is
   being made waits for the next time.
 - One mark makes one run: a run that failed stays failed, and is cleared by hand like any other.
 - Hours that come after always read late events; of the past ones only the hour that a late event belongs to is made

@@ -5,6 +5,7 @@ attribution window. One that names a recommendation (or an impression) fits that
 last impression before it has it, ties by impression id.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pyspark.sql import Column, DataFrame, Window
@@ -34,10 +35,24 @@ from contracts.lake import (
     VERSION,
 )
 
+_BEFORE = "before"
 AT, PERSON, VERSION_HOUR, BOUGHT = "at", "person", "version_hour", "bought"
 _PLACE, _ORDER, _NAMED_LIST, _NAMED_IMPRESSION = "place", "order", "named_list", "named_impression"
 _ITEM_STATS, _USER_STATS = "item_stats", "user_stats"
 _WHO = (USER_ID, ANONYMOUS_ID)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was known when a list was shown: statistics with VERSION_HOUR, of the version hours that are still kept.
+
+    `before` has INTERVAL, IMPRESSION_ID, ITEM_ID and FEATURES of rows made before: of hours kept no more, those stay.
+    """
+
+    version_hours: tuple[str, ...]
+    items: DataFrame
+    users: DataFrame
+    before: DataFrame
 
 
 def shown_items(impressions: DataFrame) -> DataFrame:
@@ -83,18 +98,22 @@ def credited(shown: DataFrame, happened: DataFrame, window: timedelta) -> DataFr
     )
 
 
-def attributions(shown: DataFrame, credits: DataFrame, items: DataFrame, users: DataFrame) -> DataFrame:
+def attributions(shown: DataFrame, credits: DataFrame, known: Known) -> DataFrame:
     """Rows of ATTRIBUTIONS with their INTERVAL: items shown, what came of each, statistics of its version's hour.
 
-    `shown` has VERSION and SOURCE; `items` and `users` are rows of the two tables of statistics with VERSION_HOUR.
+    `shown` has VERSION and SOURCE.
     """
+    items, users = known.items, known.users
     told = shown.withColumn(VERSION_HOUR, F.substring_index(VERSION, ".", 1))
     joined = (
         told.join(credits, [INTERVAL, IMPRESSION_ID, ITEM_ID], how="left")
+        .join(known.before.withColumnRenamed(FEATURES, _BEFORE), [INTERVAL, IMPRESSION_ID, ITEM_ID], how="left")
         .join(items.select(VERSION_HOUR, ITEM_ID, _array(ITEM_STATS, _ITEM_STATS)), [VERSION_HOUR, ITEM_ID], how="left")
         .join(users.select(VERSION_HOUR, USER_ID, _array(USER_STATS, _USER_STATS)), [VERSION_HOUR, USER_ID], how="left")
     )
     features = F.concat(_or_unknown(_ITEM_STATS, len(ITEM_STATS)), _or_unknown(_USER_STATS, len(USER_STATS)))
+    is_kept = F.col(VERSION_HOUR).isin(*known.version_hours)
+    features = F.when(is_kept, features).otherwise(F.coalesce(_BEFORE, features))
     bought = {PURCHASED_AT: F.col(f"{BOUGHT}.{AT}"), VALUE: F.col(f"{BOUGHT}.{VALUE}"), FEATURES: features}
     stated = joined.withColumns(bought)
     return stated.select(

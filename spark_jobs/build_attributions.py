@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,9 +13,11 @@ from contracts.features import ITEM_STATS_TABLE, USER_STATS_TABLE
 from contracts.lake import (
     ATTRIBUTIONS,
     CLICKED_AT,
+    FEATURES,
     IMPRESSION_ID,
     IMPRESSIONS,
     INTERVAL,
+    ITEM_ID,
     POSITION,
     PURCHASED_AT,
     SOURCE,
@@ -22,7 +25,7 @@ from contracts.lake import (
     Table,
 )
 from contracts.manifest import FILE_NAME, Manifest, digest_of
-from spark_jobs.attributions import AT, VERSION_HOUR, attributions, credited, outcomes, shown_items
+from spark_jobs.attributions import AT, VERSION_HOUR, Known, attributions, credited, outcomes, shown_items
 from spark_jobs.clean_events import content_digest
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.forget import without_forgotten
@@ -70,17 +73,31 @@ def _frame(context: JobContext, found: Plan) -> DataFrame:
     named = wanted.mapInArrow(
         Naming.of(context.lake, found.version_hours), f"{_ddl(wanted)}, `{VERSION}` string, `{SOURCE}` string"
     )
-    items, users = (_statistics(context, table, found.version_hours) for table in (ITEM_STATS_TABLE, USER_STATS_TABLE))
-    return attributions(named, credits, items, users)
+    return attributions(named, credits, _known(context, found))
 
 
-def _statistics(context: JobContext, table: Table, version_hours: tuple[str, ...]) -> DataFrame:
-    """Rows of some hours, as far as they are finished, with VERSION_HOUR."""
-    folders = {key: table.partition(context.lake, key) for key in version_hours}
-    finished = {key: folder for key, folder in folders.items() if (folder / FILE_NAME).exists()}
-    rows = read_folder(context, table).withColumn(VERSION_HOUR, F.lit(""))
-    for key, folder in finished.items():
-        rows = rows.unionByName(read_folder(context, table, folder).withColumn(VERSION_HOUR, F.lit(key)))
+def _known(context: JobContext, found: Plan) -> Known:
+    items, users = (_finished(context, table, found.version_hours) for table in (ITEM_STATS_TABLE, USER_STATS_TABLE))
+    kept = tuple(key for key in found.version_hours if key in items and key in users)
+    made = {} if len(kept) == len(found.version_hours) else _finished(context, ATTRIBUTIONS, found.hours)
+    before = _rows(context, ATTRIBUTIONS, made, name=INTERVAL).select(INTERVAL, IMPRESSION_ID, ITEM_ID, FEATURES)
+    statistics = (
+        _rows(context, table, {key: folders[key] for key in kept}, name=VERSION_HOUR)
+        for table, folders in ((ITEM_STATS_TABLE, items), (USER_STATS_TABLE, users))
+    )
+    return Known(kept, *statistics, before)
+
+
+def _finished(context: JobContext, table: Table, keys: Iterable[str]) -> dict[str, Path]:
+    folders = {key: table.partition(context.lake, key) for key in keys}
+    return {key: folder for key, folder in folders.items() if (folder / FILE_NAME).exists()}
+
+
+def _rows(context: JobContext, table: Table, folders: dict[str, Path], *, name: str) -> DataFrame:
+    """Rows of some partitions with the key of theirs in a column `name`."""
+    rows = read_folder(context, table).withColumn(name, F.lit(""))
+    for key, folder in folders.items():
+        rows = rows.unionByName(read_folder(context, table, folder).withColumn(name, F.lit(key)))
     return rows
 
 

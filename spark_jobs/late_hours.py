@@ -38,15 +38,15 @@ def expired(context: JobContext) -> list[str]:
 def to_make_again(context: JobContext) -> list[tuple[str, int]]:
     """Dirty hours before the interval, oldest first, with their marks; a bounded number of them.
 
-    The interval itself is the live hour's own affair. An hour that was never made is not made here for the first time
-    (its own run reads the late events), and one that is being made now waits.
+    The interval itself is the live hour's own affair. An hour that was never sealed is not made here for the first
+    time (its own run reads the late events), and one that is being made now waits.
     """
     found = []
     for key, marked in dirty_hours(context.lake).items():
         if Interval.of_key(key).end_at > context.interval.start_at:
             continue
         if not (seal_folder(context.lake, key) / FILE_NAME).exists():
-            logger.info("event=late_hour_left hour=%s reason=never_made", key)
+            logger.info("event=late_hour_left hour=%s reason=never_sealed", key)
         elif is_under_way(context, key):
             logger.info("event=late_hour_left hour=%s reason=under_way", key)
         else:

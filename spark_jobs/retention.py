@@ -25,6 +25,7 @@ from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.fences import claims
 from spark_jobs.held_files import HELD
 from spark_jobs.passed_check import publish_folder
+from spark_jobs.seal import SEALS
 
 JOB = "retention"
 UNFINISHED = timedelta(hours=6)  # an hour made again may be older than all that is kept; let it end in peace
@@ -64,7 +65,10 @@ def _intervals(context: JobContext) -> Iterator[Path]:
     """Partitions and candidate bundles of hours that are past keeping."""
     end_at, kept = context.interval.end_at, kept_intervals(context)
     oldest = end_at - timedelta(hours=context.settings.keep_hours)
-    oldest_training = end_at - timedelta(hours=LABEL_WINDOWS * context.settings.label_window_hours)
+    oldest_of = {
+        TRAINING_SET.path(context.lake): end_at - timedelta(hours=LABEL_WINDOWS * context.settings.label_window_hours),
+        context.lake / SEALS: end_at - timedelta(hours=context.settings.late_hours),  # late hours are known by them
+    }
     found: dict[str, list[Path]] = {}
     for folder in context.lake.glob(f"*/{INTERVAL}=*"):
         if folder.parent != ATTRIBUTIONS.path(context.lake):  # kept as long as the events that they are made of
@@ -75,8 +79,7 @@ def _intervals(context: JobContext) -> Iterator[Path]:
         start_at = _start_of(key)
         if start_at is None or start_at >= oldest or key in kept or _is_under_way(context, key, folders):
             continue
-        training = [folder for folder in folders if folder.parent == TRAINING_SET.path(context.lake)]
-        yield from (folder for folder in folders if folder not in training or start_at < oldest_training)
+        yield from (folder for folder in folders if start_at < oldest_of.get(folder.parent, oldest))
 
 
 def _is_under_way(context: JobContext, key: str, folders: list[Path]) -> bool:

@@ -236,6 +236,20 @@ def test_features_are_those_of_the_hour_that_the_shown_version_was_made_for(hour
         assert len(rows[name, BREAD][FEATURES]) == len(ATTRIBUTION_FEATURES)
 
 
+def test_features_stay_when_the_statistics_they_came_from_are_kept_no_more(hour_of_version: JobContext) -> None:
+    build_attributions.run(hour_of_version)
+    before = {(row[IMPRESSION_ID], row[ITEM_ID]): row for row in rows_of(hour_of_version, ATTRIBUTIONS)}
+    folder = ITEM_STATS_TABLE.partition(hour_of_version.lake, "2026-01-31T07")
+    aside = folder.rename(folder.with_name("aside"))
+    write_events(hour_of_version.settings.root, [happened("later", BREAD, "08:40:00", "purchase")])
+    build_attributions.run(hour_of_version)
+    aside.rename(folder)
+    after = {(row[IMPRESSION_ID], row[ITEM_ID]): row for row in rows_of(hour_of_version, ATTRIBUTIONS)}
+    assert (before["i1", BREAD][PURCHASED_AT], clock(after["i1", BREAD][PURCHASED_AT])) == (None, "08:40")
+    for shown_item, row in after.items():
+        assert np.array_equal(row[FEATURES], before[shown_item][FEATURES], equal_nan=True)
+
+
 def test_version_and_source_are_read_from_the_name_of_the_list(hour_of_version: JobContext) -> None:
     build_attributions.run(hour_of_version)
     told = {row[IMPRESSION_ID]: (row[VERSION], row[SOURCE]) for row in rows_of(hour_of_version, ATTRIBUTIONS)}

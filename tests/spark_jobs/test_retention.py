@@ -18,6 +18,7 @@ from spark_jobs.context import JobContext
 from spark_jobs.fences import folder_of
 from spark_jobs.held_files import HELD
 from spark_jobs.passed_check import publish_folder
+from spark_jobs.seal import seal_folder
 
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR_TABLES = (INTERACTIONS, LISTS)
@@ -177,6 +178,16 @@ def test_what_people_were_shown_and_what_came_of_it_is_kept_as_long_as_events(tm
         "attributions": ["interval=2026-01-10T23"],
         "dead_letters": ["date=2026-01-15"],
     }
+
+
+def test_seals_are_kept_as_long_as_late_events_may_come(tmp_path: Path) -> None:
+    for hour in ("2026-01-01T00", "2026-01-01T01"):
+        put_folder(seal_folder(tmp_path / "lake", hour), DAY_ZERO)
+        put_folder(LISTS.partition(tmp_path / "lake", hour), DAY_ZERO)
+        put_folder(publish_folder(tmp_path / "lake", hour), DAY_ZERO)
+    retention.run(context_at(tmp_path, datetime(2026, 1, 4, 1, tzinfo=UTC), keep_hours=48, late_hours=72))
+    left = sorted(str(folder.relative_to(tmp_path / "lake")) for folder in (tmp_path / "lake").glob("*/*"))
+    assert left == ["seals/interval=2026-01-01T01"]
 
 
 def test_marks_of_hours_too_late_to_be_made_again_go(tmp_path: Path) -> None:
