@@ -73,6 +73,7 @@ class Archiver:
                 self._turn(ending, self._flush_seconds)
                 rest = FIRST_REST_SECONDS
             except (StoreUnavailable, BadInput, OSError) as error:
+                self._watermark.rest()
                 logger.warning("event=archiver_waits seconds=%.1f held=%d: %s", rest, len(self._held), error)
                 ending.wait(rest)
                 rest = min(2 * rest, LONGEST_REST_SECONDS)

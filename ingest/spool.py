@@ -128,12 +128,12 @@ def spooled_bytes(folder: Path) -> int:
     return held
 
 
-def oldest_pending_at(folder: Path) -> float | None:
-    """No later than when the oldest record was put that the stream has not got yet; None when there is none."""
+def has_spooled(folder: Path) -> bool:
+    """Whether there are records that the stream has not got yet."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             if any(not frame.hot_only for frame in read_frames(path, done_bytes(path))):
-                return int(path.name.partition(".")[0]) / 1e9
+                return True
         except FileNotFoundError:
             continue
-    return None
+    return False

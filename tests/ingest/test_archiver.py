@@ -23,13 +23,14 @@ from contracts.settings import Settings
 from headrace.embedded_redis import EmbeddedRedis
 from ingest import archiver as archiver_module
 from ingest.archive_journal import COMMITTED, FOLDER, MARKED, MOVED, STAGED
-from ingest.archive_watermark import IN_FLIGHT_SECONDS
+from ingest.archive_watermark import IN_FLIGHT_SECONDS, Watermark
 from ingest.archiver import FORGOTTEN, LAID, NOTED, READ, Archiver, only_archiver
 from ingest.consumers import open_consumer
 from ingest.memory_stream import MemoryConsumer, MemoryStream
 from ingest.scratch import open_scratch
 from ingest.spool import FOLDER as SPOOL
 from ingest.spool import Spool
+from ingest.spool_segments import note_done
 from tests.archive_and_die import archive, kill_at, lake_of
 from tests.ingest.archived import NOON, SECONDS, append, event, event_counts, once_each
 from tests.ingest.lakes import bytes_of, rows_of
@@ -161,7 +162,7 @@ def test_a_server_that_is_away_is_waited_for(settings: Settings, caplog: pytest.
     assert not watermark_file(lake_of(away)).exists()
 
 
-def test_the_watermark_is_what_the_stream_and_the_spool_have_let_go(settings: Settings) -> None:
+def test_the_watermark_is_when_the_stream_was_seen_empty(settings: Settings) -> None:
     started = datetime.now(UTC)
     append(settings, event(1))
     archive(settings)
@@ -169,14 +170,32 @@ def test_the_watermark_is_what_the_stream_and_the_spool_have_let_go(settings: Se
     assert until is not None
     assert timedelta(0) <= started - until < timedelta(seconds=IN_FLIGHT_SECONDS + SECONDS)
     assert json.loads(watermark_file(lake_of(settings)).read_text())["offset"]
-    spool = Spool(settings.root / SPOOL, 10**6)
+
+
+def test_the_watermark_rests_until_what_was_spooled_is_archived(tmp_path: Path) -> None:
+    clock, stream, lake = [1_800_000_000.0], MemoryStream(), tmp_path / "lake"
+    consumer, spool = MemoryConsumer(stream), Spool(tmp_path / SPOOL, 10**6)
+
+    def seconds_after(waiting: float) -> float | None:
+        """The watermark, counted from the start, when the stream's oldest entry waits for so long."""
+        consumer.lag_seconds = lambda: waiting  # type: ignore[method-assign]
+        clock[0] += 100
+        mark.advance(consumer, "")
+        until = archived_until(lake)
+        return None if until is None else until.timestamp() + IN_FLIGHT_SECONDS - 1_800_000_000
+
+    mark = Watermark(lake, tmp_path / SPOOL, timedelta(hours=72), lambda: clock[0])
+    assert seconds_after(waiting=150) is None  # what was there at the start may have been spooled before it
+    assert seconds_after(waiting=0) == 200
     spool.put([event(2)], hot_only=False)
-    time.sleep(1.1)
-    archive(settings)
-    held = archived_until(lake_of(settings))
-    time.sleep(1.1)
-    archive(settings)
-    assert archived_until(lake_of(settings)) == held
+    before = seconds_after(waiting=0)
+    for path in spool.own_files():
+        note_done(path, path.stat().st_size)
+        spool.release(path)
+    assert seconds_after(waiting=10) == before  # drained, and now among what waits
+    assert seconds_after(waiting=150) == before
+    now = clock[0] + 100 - 1_800_000_000
+    assert seconds_after(waiting=50) == now - 50
     spool.close()
 
 
