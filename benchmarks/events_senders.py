@@ -92,7 +92,7 @@ def waits_until_visible(url: str, key: str, count: int) -> list[float]:
 
 @contextmanager
 def sending(url: str, key: str, *, size: int, per_second: float, connections: int) -> Iterator[list[int]]:
-    """Send so many events a second, `size` a body, while the block runs; gives how many were accepted, by connection."""
+    """Send so many events a second, `size` a body, while the block runs; gives how many were accepted by each."""
     accepted, ending = [0] * connections, threading.Event()
 
     def send(place: int) -> None:

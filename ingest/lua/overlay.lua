@@ -8,8 +8,54 @@ local bounds = {}
 for word in string.gmatch(ARGV[5], '%d+') do bounds[#bounds + 1] = tonumber(word) end
 local session_life, forgotten_life, most_events, most_gone = bounds[1], bounds[2], bounds[3], bounds[4]
 
-local seq, events, gone, forgotten, changed = 0, {}, {}, 0, false
 local raw = redis.call('GET', KEYS[1])
+
+local HEAD, TAIL, BETWEEN, LEAST_ROW = '^0{"seq":(%d+),"events":%[', '],"gone":{}}', '],["', 60
+
+-- What most events need: rows added behind those of somebody who hides nothing, without reading what stands there.
+-- Text is enough, because a quote inside of an id is escaped, so that `],["` stands between rows only.
+local function append()
+  if forget_at > 0 or ARGV[4] ~= '{}' or #new > most_events then return nil end
+  local seq, rows, last_at = 0, '', 0
+  if raw then
+    local _, head_end, digits = string.find(raw, HEAD)
+    if not digits or string.sub(raw, -#TAIL) ~= TAIL then return nil end
+    seq, rows = tonumber(digits), string.sub(raw, head_end + 1, -#TAIL - 1)
+    last_at = tonumber(string.match(string.sub(rows, -80), ',(%d+),[^,%]]+%]$'))
+    if not last_at or last_at + session_life <= now then return nil end
+  end
+  local parts, known, replies = {}, {}, {}
+  for place, event in ipairs(new) do
+    local id, at = event[1], event[4]
+    if event[6] > 0 or at < last_at or at + session_life <= now then return nil end
+    if known[id] or string.find(rows, id, 1, true) then return nil end
+    known[id], last_at, seq = true, at, seq + 1
+    parts[place], replies[place] = cjson.encode({id, event[2], event[3], at, event[5]}), seq
+  end
+  if #parts == 0 then return nil end
+  if #rows / LEAST_ROW + #parts > most_events then
+    local count, from = #parts + 1, 1
+    while true do
+      local found = string.find(rows, BETWEEN, from, true)
+      if not found then break end
+      count, from = count + 1, found + #BETWEEN
+    end
+    while count > most_events do
+      local first_end = string.find(rows, BETWEEN, 1, true)
+      rows, count = first_end and string.sub(rows, first_end + 2) or '', count - 1
+    end
+  end
+  local all = (rows == '' and '' or rows .. ',') .. table.concat(parts, ',')
+  redis.call('SET', KEYS[1], string.format('0{"seq":%d,"events":[', seq) .. all .. TAIL,
+    'PX', string.format('%d', last_at + session_life - now))
+  replies[#replies + 1] = seq
+  return replies
+end
+
+local appended = append()
+if appended then return appended end
+
+local seq, events, gone, forgotten, changed = 0, {}, {}, 0, false
 if raw then
   local ok, body = pcall(cjson.decode, string.sub(raw, 2))
   if ok and type(body) == 'table' then

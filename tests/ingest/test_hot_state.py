@@ -107,11 +107,21 @@ def test_any_order_and_repetition_gives_the_same_state(
         assert server.get(overlay_key("ada")) is None
 
 
-def test_only_the_newest_events_are_kept(hot: HotState, server: redis.Redis) -> None:
-    hot.apply([happening(VIEW, f"item{n}", ago_seconds=200 - n) for n in range(MAX_SESSION_EVENTS + 20)], soon())
+@pytest.mark.parametrize("batch", [1, 7, MAX_SESSION_EVENTS + 20])
+@pytest.mark.parametrize("bought", [(), ("last",)])
+def test_only_the_newest_events_are_kept(
+    batch: int, bought: tuple[str, ...], hot: HotState, server: redis.Redis
+) -> None:
+    names = [f'item "],[" {n}' for n in range(MAX_SESSION_EVENTS + 20)]
+    events = [happening(VIEW, name, ago_seconds=200 - n, value=n / 3) for n, name in enumerate(names)]
+    for start in range(0, len(events), batch):
+        hot.apply(events[start : start + batch], soon())
+        hot.apply(events[start : start + batch], soon())
+    hot.apply([happening(PURCHASE, item) for item in bought], soon())
     overlay = overlay_of(server)
-    assert [event.item_id for event in overlay.events] == [f"item{n}" for n in range(20, MAX_SESSION_EVENTS + 20)]
-    assert overlay.seq == MAX_SESSION_EVENTS + 20
+    assert [event.item_id for event in overlay.events] == [*names, *bought][-MAX_SESSION_EVENTS:]
+    assert overlay.events[0].value == pytest.approx((20 + len(bought)) / 3)
+    assert overlay.seq == MAX_SESSION_EVENTS + 20 + len(bought)
 
 
 def test_gone_items_are_bounded_and_the_first_to_return_go(hot: HotState, server: redis.Redis) -> None:
