@@ -34,7 +34,7 @@ from ingest.stream import Consumer, Entry
 logger = logging.getLogger(__name__)
 LOCK_FILE = ".archiver.lock"
 FLUSH_COUNT, FLUSH_BYTES = 100_000, 64 * 1024**2
-READ_COUNT, READ_SECONDS = 5_000, 0.25
+READ_COUNT, READ_SECONDS = 1_000, 0.25
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 0.5, 10.0
 # Heard by tests, which kill the process there.
 READ, LAID, FORGOTTEN, NOTED = "read", "laid", "forgotten", "noted"

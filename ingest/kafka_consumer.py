@@ -19,7 +19,7 @@ from ingest.stream_url import KafkaAddress
 
 GROUP = "archiver"
 ANSWER_SECONDS, PARTITIONS_SECONDS = 10.0, 30.0
-POLL_COUNT = 5_000
+POLL_COUNT = 1_000
 REST_SECONDS = 0.05  # wait for more, once there is something
 SETTINGS: dict[str, Any] = {
     "group.id": GROUP,

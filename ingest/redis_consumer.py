@@ -19,10 +19,11 @@ from ingest.redis_stream import GROUP, STREAM_KEY
 from ingest.stream import Entry
 
 ANSWER_SECONDS = 10.0
-READ_COUNT = 5_000  # entries of one command, so that no reply holds the server or memory for long
+READ_COUNT = 1_000  # entries of one command, so that no reply holds the server or memory for long
 _KEY, _GROUP = STREAM_KEY.encode(), GROUP.encode()
 _LAST_DELIVERED = b"last-delivered-id"
 _START = b"0-0"
+NO_KEY = "no such key"
 
 
 class RedisConsumer:
@@ -43,12 +44,14 @@ class RedisConsumer:
         return entries
 
     def forget(self, through: Sequence[Entry]) -> None:
-        """Move the group behind the last of these entries and trim the stream up to there; StoreUnavailable."""
+        """Trim the stream through the last of these entries and move the group there; StoreUnavailable."""
         if not through:
             return
         last = through[-1].offset.encode()
-        self._ask(b"XGROUP", b"SETID", _KEY, _GROUP, last)
-        self._ask(b"XTRIM", _KEY, b"MINID", b"=", _next(last))
+        self._ask(b"XTRIM", _KEY, b"MINID", b"=", _next(last))  # first: a server without memory refuses the others
+        moved = self._send(b"XGROUP", b"SETID", _KEY, _GROUP, last)
+        if isinstance(moved, hiredis.ReplyError):  # a new server, or one that was emptied
+            self._ask(b"XGROUP", b"CREATE", _KEY, _GROUP, last, b"MKSTREAM")
 
     def lag_seconds(self) -> float:
         """Age of the oldest entry in the stream, by this machine's clock."""
@@ -71,18 +74,19 @@ class RedisConsumer:
         return [Entry(row[0].decode(), decode_or_wrap(row[1][1]), _appended_at(row[0])) for row in rows]
 
     def _position(self) -> bytes:
-        """Where the group stands; a group that is missing, as on a new or an emptied server, starts at the start."""
-        made = self._send(b"XGROUP", b"CREATE", _KEY, _GROUP, _START, b"MKSTREAM")
-        if isinstance(made, hiredis.ReplyError) and not str(made).startswith("BUSYGROUP"):
-            raise StoreUnavailable(f"the stream's server refused a group: {made}")
-        groups = [dict(zip(group[::2], group[1::2], strict=True)) for group in self._ask(b"XINFO", b"GROUPS", _KEY)]
-        return next(bytes(group[_LAST_DELIVERED]) for group in groups if group[b"name"] == _GROUP)
+        """Where the group stands; without a group, as on a new server, at the start."""
+        found = self._send(b"XINFO", b"GROUPS", _KEY)
+        if isinstance(found, hiredis.ReplyError) and NO_KEY in str(found):
+            return _START
+        groups = [dict(zip(group[::2], group[1::2], strict=True)) for group in self._refuse(found, "XINFO")]
+        return next((bytes(group[_LAST_DELIVERED]) for group in groups if group[b"name"] == _GROUP), _START)
 
     def _ask(self, *parts: bytes, wait_seconds: float = 0.0) -> Any:
-        reply = self._send(*parts, wait_seconds=wait_seconds)
+        return self._refuse(self._send(*parts, wait_seconds=wait_seconds), parts[0].decode())
+
+    def _refuse(self, reply: Any, command: str) -> Any:
         if isinstance(reply, hiredis.ReplyError):
-            self._after = self._after if b"XREAD" in parts else None
-            raise StoreUnavailable(f"the stream's server refused {parts[0].decode()}: {reply}")
+            raise StoreUnavailable(f"the stream's server refused {command}: {reply}")
         return reply
 
     def _send(self, *parts: bytes, wait_seconds: float = 0.0) -> Any:
