@@ -17,11 +17,11 @@ from benchmarks.events_senders import post_events, sending, waits_until_visible
 from benchmarks.lookups_world import USERS, Server, gunicorn, write_version, zipf_users
 from benchmarks.lookups_wrk import CONNECTIONS, Round, run_wrk
 from benchmarks.report import Figure, show
-from headrace import embedded_redis
+from headrace import embedded_redis, stream_server
 from serving.api_keys import EVENTS_WRITE, create_key
 
 BATCH, THREADS = 50, 8
-STREAM = ("--appendonly", "yes", "--appendfsync", "everysec")
+
 INCOMING = 500.0
 GOAL_BATCH, GOAL_LOOKUPS, GOAL_VISIBLE_SECONDS = 10.0, 0.8, 0.010
 
@@ -64,7 +64,7 @@ def main() -> None:
         "turns": length.turns,
         "seconds a round": length.seconds,
         "gunicorn": f"1 process, {THREADS} threads",
-        "stream": "embedded Redis, appendfsync everysec",
+        "stream": f"embedded Redis, appendfsync {stream_server.FSYNC}",
         "load average": f"{os.getloadavg()[0]:.1f}",
     }
     show("events_http", figures, conditions)
@@ -84,7 +84,7 @@ def _place(folder: Path) -> Iterator[Place]:
     }
     with (
         embedded_redis.start(folder / "lists") as lists,
-        embedded_redis.start(folder / "stream", options=STREAM) as stream,
+        stream_server.start(folder / "stream") as stream,
     ):
         write_version(lists.url, fence=1)
         shared |= {"HEADRACE_REDIS_URL": lists.url, "HEADRACE_STREAM_URL": stream.url}

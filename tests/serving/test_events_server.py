@@ -13,7 +13,7 @@ import segment.analytics as analytics_package
 from contracts.event_contract import decode_event
 from contracts.records import EVENT, IMPRESSION, Record
 from contracts.settings import Settings
-from headrace import embedded_redis
+from headrace import embedded_redis, stream_server
 from headrace.embedded_redis import EmbeddedRedis
 from ingest.consumers import open_consumer
 from serving.api_keys import EVENTS_WRITE, create_key
@@ -21,14 +21,13 @@ from tests.serving.published import ITEMS, Version, publish
 from tests.serving.running_server import Server, run_server
 from tests.serving.senders import event
 
-APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "everysec")
 WAIT_SECONDS = 30.0
 
 
 @pytest.fixture
 def stream(tmp_path: Path) -> Iterator[EmbeddedRedis]:
     """A stream server to kill."""
-    with embedded_redis.start(tmp_path / "stream", options=APPEND_ONLY) as server:
+    with stream_server.start(tmp_path / "stream") as server:
         yield server
 
 
@@ -119,7 +118,7 @@ def test_a_killed_stream_is_stood_in_for_and_gets_everything_in_order(
         assert (status, body["accepted"], body["visible"]) == (202, 1, False)
     server.kill()  # what lies on disk outlives the processes too
     with (
-        embedded_redis.start(tmp_path / "stream", port=stream.port, options=APPEND_ONLY) as again,
+        stream_server.start(tmp_path / "stream", stream.port) as again,
         run_server(
             tmp_path / "root",
             REDIS_URL=server.environment["HEADRACE_REDIS_URL"],
