@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.dead_letter_contract import DeadLetter, record_of_dead_letter
@@ -88,6 +88,7 @@ def expected_context(event: Event, *fields: str) -> list[tuple[str, str]] | None
     return sorted((name, text) for name, text in merged.items() if text) or None
 
 
+@settings(deadline=None)
 @given(st.lists(EVENT_VALUES, min_size=1, max_size=8))
 def test_events_and_impressions_are_what_was_encoded(events: list[Event]) -> None:
     rows = rows_of(entries(*map(record_of_event, events)))
@@ -104,6 +105,7 @@ def plain_event(number: int, **other: Any) -> Event:
     return Event(event_id=f"e{number}", event_type="view", **{**fields, **times, **other})
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_broken_bytes_become_dead_letters_and_spare_their_neighbours(data: st.DataObject) -> None:
     good = [plain_event(number, context={"a": "b" * 90}) for number in range(3)]

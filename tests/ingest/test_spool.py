@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import StoreUnavailable
@@ -195,6 +195,7 @@ def test_only_what_the_stream_lacks_counts_as_spooled(spool: Spool) -> None:
     assert has_spooled(spool.folder)
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 40), min_size=1, max_size=6),
     cut=st.integers(1, 500),
