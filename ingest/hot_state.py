@@ -111,10 +111,9 @@ class HotState:
     def _bring(
         self, person: str, rows: Iterable[Row], *, gone: Mapping[str, int] | None = None, forgotten_ms: int = 0
     ) -> Command:
-        now_ms = b"%d" % (time.time_ns() // 1_000_000)
-        taken_over = orjson.dumps(dict(gone)) if gone else b"{}"
-        parts = (now_ms, b"%d" % forgotten_ms, orjson.dumps(list(rows)), taken_over, self._bounds)
-        return Command((overlay_key(person),), parts, OVERLAY)
+        numbers = b"%b %d %d" % (self._bounds, time.time_ns() // 1_000_000, forgotten_ms)
+        taken_over = (orjson.dumps(dict(gone)),) if gone else ()
+        return Command((overlay_key(person),), (numbers, orjson.dumps(list(rows)), *taken_over), OVERLAY)
 
     def _row(self, event: Event) -> Row:
         at_ms = event.occurred_at // 1_000

@@ -28,7 +28,8 @@ class TrendingCounter:
 
     def __init__(self, settings: Settings) -> None:
         weights = parse_event_weights(settings.event_weights)
-        self._weights = {name: weights.get(name, 1.0) for name in COUNTED_TYPES}
+        counted = {name: weights.get(name, 1.0) for name in COUNTED_TYPES}
+        self._weights = {name: b"%.6g" % weight for name, weight in counted.items() if weight > 0}
 
     def count(self, events: Iterable[Event]) -> list[Command]:
         """One command for all events that count now, or none."""
@@ -36,10 +37,10 @@ class TrendingCounter:
         earliest = (now - TRENDING_BUCKET_SECONDS) * 1_000_000
         parts: list[bytes] = []
         for event in events:
-            weight = self._weights.get(event.event_type, 0.0)
-            if weight > 0 and event.item_id and event.occurred_at >= earliest:
+            weight = self._weights.get(event.event_type)
+            if weight and event.item_id and event.occurred_at >= earliest:
                 pair = f"{event.person}\0{event.item_id}".encode()
-                parts += [event.item_id.encode(), blake2b(pair, digest_size=PAIR_BYTES).digest(), b"%.6g" % weight]
+                parts += [event.item_id.encode(), blake2b(pair, digest_size=PAIR_BYTES).digest(), weight]
         if not parts:
             return []
         bounds = [str(bound).encode() for bound in (MOST_TOUCHES, MOST_PAIRS, KEPT_SECONDS)]

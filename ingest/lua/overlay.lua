@@ -1,12 +1,11 @@
 -- Bring events into one person's overlay, once each; the value is that of contracts/overlay.py.
--- KEYS: overlay. ARGV: now, forgotten at (ms, 0 is not asked), events [[id, type, item, at, value, gone until], …],
--- gone {item: until} taken over from another overlay, and four bounds in one: life of a session, life of a forgetting
--- (ms), most events, most gone items. Returns the sequence number after each event, and last that of the overlay.
-local now, forget_at = tonumber(ARGV[1]), tonumber(ARGV[2])
-local new, more_gone = cjson.decode(ARGV[3]), ARGV[4] == '{}' and {} or cjson.decode(ARGV[4])
-local bounds = {}
-for word in string.gmatch(ARGV[5], '%d+') do bounds[#bounds + 1] = tonumber(word) end
-local session_life, forgotten_life, most_events, most_gone = bounds[1], bounds[2], bounds[3], bounds[4]
+-- KEYS: overlay. ARGV: six numbers in one (life of a session, life of a forgetting, most events, most gone items, now,
+-- forgotten at; ms, 0 is not asked), events [[id, type, item, at, value, gone until], …], and perhaps gone {item: until}
+-- taken over from another overlay. Returns the sequence number after each event, and last that of the overlay.
+local numbers = {}
+for word in string.gmatch(ARGV[1], '%d+') do numbers[#numbers + 1] = tonumber(word) end
+local session_life, forgotten_life, most_events, most_gone, now, forget_at = unpack(numbers)
+local new, more_gone = cjson.decode(ARGV[2]), ARGV[3] and cjson.decode(ARGV[3]) or {}
 
 local raw = redis.call('GET', KEYS[1])
 
@@ -15,7 +14,7 @@ local HEAD, TAIL, BETWEEN, LEAST_ROW = '^0{"seq":(%d+),"events":%[', '],"gone":{
 -- What most events need: rows added behind those of somebody who hides nothing, without reading what stands there.
 -- Text is enough, because a quote inside of an id is escaped, so that `],["` stands between rows only.
 local function append()
-  if forget_at > 0 or ARGV[4] ~= '{}' or #new > most_events then return nil end
+  if forget_at > 0 or ARGV[3] or #new > most_events then return nil end
   local seq, rows, last_at = 0, '', 0
   if raw then
     local _, head_end, digits = string.find(raw, HEAD)
