@@ -50,16 +50,20 @@ def read_manifest(folder: Path, *, made_by: str) -> dict[str, Any]:
     return manifest
 
 
-def read_bundle(folder: Path, names: Iterable[str], *, made_by: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+def read_bundle(
+    folder: Path, names: Iterable[str], *, made_by: str, if_listed: Iterable[str] = ()
+) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest and the checked bytes of the named files, all of one writing; CorruptData otherwise.
 
-    What is returned is what was digested, so nothing can change between check and use.
+    Files of `if_listed` are read only where the manifest lists them. What is returned is what was digested, so nothing
+    can change between check and use.
     """
-    wanted = tuple(names)
+    wanted, optional = tuple(names), tuple(if_listed)
     for _ in range(ATTEMPTS):
         manifest = read_manifest(folder, made_by=made_by)
         try:
-            return manifest, {name: _checked(folder, name, manifest, made_by) for name in wanted}
+            listed = [name for name in optional if name in manifest[FILES]]
+            return manifest, {name: _checked(folder, name, manifest, made_by) for name in (*wanted, *listed)}
         except CorruptData:
             if read_manifest(folder, made_by=made_by)[FILES] == manifest[FILES]:
                 raise

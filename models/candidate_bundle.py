@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from models.als import FoldIn
 from models.bundle import read_bundle, write_bundle
 from models.id_map import UNKNOWN_ROW, IdMap
 from models.item_features import category_prices, item_features
+from models.item_vectors import one_hot, with_cold_vectors
+from models.retrieval_index import EXACT, GRAPH, RetrievalIndex, build_index, open_index
 
 MADE_BY = "python -m headrace hour"
 ARRAYS = ("item_factors", "neighbour_rows", "neighbour_scores", "item_stats", "category_codes", "popular_rows")
 NAMES_FILE = "names.json"
+GRAPH_FILE = "retrieval.faiss"  # an exact index is made from the factors faster than it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class CandidateBundle:
     padded with -1; `neighbour_scores` float32 [n, K]; `item_stats` float64 [n, len(ITEM_STATS)], NaN where unknown;
     `category_codes` int32 [n], indices into `categories`, -1 where unknown; `popular_rows` int32, distinct rows by
     recent popularity, best first. BadInput when they do not fit each other.
+
+    `retrieval` searches the factors, with vectors foretold from the category where an item has none: by `graph` where
+    one over these very vectors is given, exactly otherwise.
     """
 
     items: IdMap
@@ -43,19 +49,23 @@ class CandidateBundle:
     interval_key: str
     engine: str
     regularization: float
+    graph: InitVar[RetrievalIndex | None] = None
+    retrieval: RetrievalIndex = field(init=False, repr=False, compare=False)
     fold_in: FoldIn = field(init=False, repr=False, compare=False)
     category_prices: NDArray[np.float64] = field(init=False, repr=False, compare=False)
     item_features: NDArray[np.float32] = field(init=False, repr=False, compare=False)
-    without_factors: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
+    without_vector: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, graph: RetrievalIndex | None) -> None:
         self._refuse_misfits()
         prices = category_prices(self.item_stats, self.category_codes, len(self.categories))
+        vectors = with_cold_vectors(self.item_factors, one_hot(self.category_codes))
         derived = {
             "fold_in": FoldIn(self.item_factors, self.regularization),
             "category_prices": prices,
             "item_features": item_features(self.item_stats, self.category_codes, prices),
-            "without_factors": ~self.item_factors.any(axis=1),
+            "retrieval": graph if _fits(graph, vectors) else build_index(vectors, EXACT),
+            "without_vector": ~vectors.any(axis=1),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -88,6 +98,8 @@ class CandidateBundle:
                 np.save(partial / f"{name}.npy", getattr(self, name), allow_pickle=False)
             names = {"items": self.items.external_ids, "categories": self.categories, "item_stats": ITEM_STATS}
             (partial / NAMES_FILE).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
+            if self.retrieval.kind == GRAPH:
+                (partial / GRAPH_FILE).write_bytes(self.retrieval.to_bytes())
 
         own_notes = {"interval_key": self.interval_key, "engine": self.engine, "regularization": self.regularization}
         return write_bundle(folder, write_files, {**notes, **own_notes})
@@ -96,14 +108,16 @@ class CandidateBundle:
     def load(cls, folder: Path) -> "CandidateBundle":
         """Read a bundle whose digests hold; MissingInput or CorruptData otherwise."""
         files = {name: f"{name}.npy" for name in ARRAYS}
-        manifest, contents = read_bundle(folder, [*files.values(), NAMES_FILE], made_by=MADE_BY)
+        manifest, contents = read_bundle(
+            folder, [*files.values(), NAMES_FILE], made_by=MADE_BY, if_listed=(GRAPH_FILE,)
+        )
         names = json.loads(contents[NAMES_FILE])
         if names.get("item_stats") != list(ITEM_STATS):
             raise CorruptData(f"{folder} holds other item statistics than this version knows; make it again: {MADE_BY}")
         arrays: dict[str, Any] = {
             name: np.load(io.BytesIO(contents[file]), allow_pickle=False) for name, file in files.items()
         }
-        return cls(
+        exact = cls(
             items=IdMap(tuple(names["items"])),
             categories=tuple(names["categories"]),
             interval_key=manifest["interval_key"],
@@ -111,3 +125,10 @@ class CandidateBundle:
             regularization=manifest["regularization"],
             **arrays,
         )
+        if GRAPH_FILE not in contents:
+            return exact
+        return replace(exact, graph=open_index(GRAPH, exact.retrieval.vectors, contents[GRAPH_FILE]))
+
+
+def _fits(graph: RetrievalIndex | None, vectors: NDArray[np.float32]) -> bool:
+    return graph is not None and np.array_equal(graph.vectors, vectors)

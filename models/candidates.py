@@ -4,6 +4,7 @@ Sources: the user's own items, co-occurrence with recent own items, recent popul
 left. Every number is computed for one request at a time, so that a batch and a single request give the same bytes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,11 @@ from numpy.typing import NDArray
 from contracts.errors import BadInput
 from contracts.lake import WEIGHT_SCALE
 from models.candidate_bundle import CandidateBundle
+from models.candidate_merge import Rows, merge_sources
 from models.user_state import Request
 
 RECENT_ITEMS = 50  # own items whose neighbours are asked
 NO_RANK = np.float32(np.nan)
-
-Rows = NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +56,32 @@ class Candidates:
     own_rows: NDArray[np.int32]
 
 
-def gather(bundle: CandidateBundle, request: Request, count: int, quotas: Quotas = Quotas()) -> Candidates:
-    """Gather up to `count` candidates for one request; fewer only when the catalogue allows no more."""
+def gather(
+    bundle: CandidateBundle, request: Request, count: int, quotas: Quotas = Quotas(), more: Sequence[Rows] = ()
+) -> Candidates:
+    """Gather up to `count` candidates for one request; fewer only when the catalogue allows no more.
+
+    `more` are rows that the caller found elsewhere, as from a live session, a source each and best first; they come in
+    whole, after the request's own items, as far as `count` allows.
+    """
     own_rows = bundle.items.rows(request.own.item_ids)
     closed = _closed(bundle, request)
-    als = _als_scores(bundle, request, own_rows)
+    user = _user_vector(bundle, request, own_rows)
     cooccurrence = _cooccurrence_scores(bundle, request, own_rows)
     own = _own_order(request, own_rows, closed)[: int(count * quotas.own)]
     near = _best_touched(cooccurrence, closed, int(count * quotas.cooccurrence))
     # a stranger has no other source
-    popular_count = count - len(own) - len(near) if als is None else int(count * quotas.popular)
+    popular_count = count - len(own) - len(near) if user is None else int(count * quotas.popular)
     popular = _popular(bundle, closed, popular_count)
-    liked = own[:0] if als is None else _best(np.where(closed | bundle.without_factors, -np.inf, als), count)
-    rows = _merge(bundle, (own, near, popular, liked), closed, count)
+    liked = own[:0] if user is None else bundle.retrieval.search(user, count, closed | bundle.without_vector)[0]
+    rows = merge_sources((own, *more, near, popular, liked), (bundle.popular_rows,), closed, count)
     place = np.full(len(bundle.items), -1, np.int32)  # of each item among the candidates
     place[rows] = np.arange(len(rows), dtype=np.int32)
-    ranks = [_ranks(source, place, len(rows)) for source in (own, near, popular, liked)]
+    ranks = [_ranks(source, place, len(rows)) for source in (own, near, popular, liked, *more)]
     return Candidates(
         rows=rows,
         own_place=_own_places(own_rows, place, len(rows)),
-        als_score=np.zeros(len(rows), np.float32) if als is None else als[rows],
+        als_score=np.zeros(len(rows), np.float32) if user is None else bundle.retrieval.score(user, rows),
         als_rank=ranks[3],
         cooccurrence_score=cooccurrence[rows].astype(np.float32),
         cooccurrence_rank=ranks[1],
@@ -99,12 +105,12 @@ def _closed(bundle: CandidateBundle, request: Request) -> NDArray[np.bool_]:
     return closed
 
 
-def _als_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float32] | None:
-    """Scores of all items, float32 [items]; nothing for a user of whom ALS knows nothing."""
+def _user_vector(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float32] | None:
+    """The user folded in, float32 [factors]; nothing for a user of whom ALS knows nothing."""
     known = own_rows >= 0
     weights = (request.own.weight_scaled[known] / WEIGHT_SCALE).astype(np.float32)
     user = bundle.fold_in.solve_one(own_rows[known], weights)
-    return np.asarray(bundle.item_factors @ user, np.float32) if user.any() else None
+    return user if user.any() else None
 
 
 def _cooccurrence_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -158,25 +164,6 @@ def _best_touched(scores: NDArray[np.float64], closed: NDArray[np.bool_], count:
     touched = np.flatnonzero(scores > 0)
     touched = touched[~closed[touched]]
     return touched[_best(scores[touched].astype(np.float32), count)]
-
-
-def _merge(
-    bundle: CandidateBundle, sources: tuple[Rows, ...], closed: NDArray[np.bool_], count: int
-) -> NDArray[np.int32]:
-    """All items of the sources in their order until `count` are found, then popular ones, then any; ascending."""
-    taken = np.zeros(len(bundle.items), bool)
-    for rows in sources[:-1]:
-        taken[rows] = True
-    missing = count - int(np.count_nonzero(taken))
-    liked = sources[-1]
-    taken[liked[~taken[liked]][:missing]] = True
-    missing = count - int(np.count_nonzero(taken))
-    if missing > 0:
-        popular = bundle.popular_rows
-        fillers = popular[~(taken | closed)[popular]][:missing]
-        taken[fillers] = True
-        taken[np.flatnonzero(~(taken | closed))[: missing - len(fillers)]] = True
-    return np.flatnonzero(taken).astype(np.int32)
 
 
 def _own_places(own_rows: NDArray[np.int32], place: NDArray[np.int32], count: int) -> NDArray[np.int32]:

@@ -61,13 +61,31 @@ def test_quotas_hold_when_sources_have_plenty(bundle: CandidateBundle) -> None:
     assert len(found.rows) == 100
 
 
-def test_items_without_factors_still_fill_a_list(bundle: CandidateBundle) -> None:
-    factors = bundle.item_factors.copy()
-    factors[20:] = 0
-    bare = replace(bundle, item_factors=factors)
+def test_items_of_which_nothing_is_known_still_fill_a_list(bundle: CandidateBundle) -> None:
+    factors, codes = bundle.item_factors.copy(), bundle.category_codes.copy()
+    factors[20:], codes[20:] = 0, -1
+    bare = replace(bundle, item_factors=factors, category_codes=codes)
     found = gather(bare, Request("u", AS_OF, own_items(["i0003"])), 100)
     assert len(found.rows) == 100
     assert np.isnan(found.als_rank[found.rows >= 20]).all()
+
+
+def test_new_items_of_a_liked_category_come_before_those_of_others(bundle: CandidateBundle) -> None:
+    factors, tastes = np.zeros((300, 8), np.float32), np.arange(300) % 5
+    factors[np.arange(200), tastes[:200]] = 1
+    new = replace(bundle, item_factors=factors, category_codes=tastes.astype(np.int32))
+    found = gather(new, Request("u", AS_OF, own_items(["i0003", "i0008"])), 60, Quotas(0, 0, 0))
+    assert np.all(found.rows % 5 == 3)
+    assert (found.rows >= 200).sum() == 20
+
+
+def test_rows_from_elsewhere_come_in_whole_unless_they_are_closed(bundle: CandidateBundle) -> None:
+    session = np.array([250, 260, 270], np.int32)
+    request = Request("u", AS_OF, own_items(["i0003"]), excluded=frozenset({"i0260"}))
+    found = gather(bundle, request, 20, more=(session,))
+    assert {250, 270} <= set(found.rows)
+    assert 260 not in found.rows
+    assert len(found.rows) == 20
 
 
 def test_ties_at_the_cut_keep_the_lowest_rows() -> None:

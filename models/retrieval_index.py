@@ -1,0 +1,135 @@
+"""The best items for a vector by inner product, nothing closed among them and never fewer than are open.
+
+Exact over half-precision vectors, or by a navigable graph over the same (Malkov and Yashunin, Efficient and Robust
+Approximate Nearest Neighbor Search Using Hierarchical Navigable Small World Graphs, 2018). What is found is scored
+again in float32, one query at a time, so that a batch and a single query give the same bytes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import BadInput, CorruptData
+
+EXACT, GRAPH = "exact", "graph"
+KINDS = (EXACT, GRAPH)
+FEW_OPEN = 4_096  # so many are scored without an index
+MOST_SPARE = 500  # closed items that are searched along and then left out: cheaper than asking about each item
+GRAPH_LINKS = 32
+GRAPH_BUILD_BREADTH = 200
+GRAPH_SEARCH_BREADTH = 2  # candidates kept while searching, a result asked for
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalIndex:
+    """n vectors, float32 [n, d], and faiss's index over them; an item is open unless a query closes it."""
+
+    kind: str
+    vectors: NDArray[np.float32]
+    faiss_index: Any
+
+    def search(
+        self, query: NDArray[np.float32], count: int, closed: Bools | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows int64 of the `count` best open items for a query [d], and their scores; best first, ties by row.
+
+        Fewer only when no more are open. `closed` bool [n] names the items that must not appear.
+        """
+        if query.shape != self.vectors.shape[1:]:
+            raise BadInput(f"a query has shape {query.shape}; this index takes {self.vectors.shape[1:]}")
+        closed_count = 0 if closed is None else int(np.count_nonzero(closed))
+        open_count = len(self.vectors) - closed_count
+        count = min(count, open_count)
+        if count <= 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        if open_count <= max(FEW_OPEN, count):
+            rows = np.arange(len(self.vectors)) if closed is None else np.flatnonzero(~closed)
+        elif closed is None or closed_count <= MOST_SPARE:
+            rows = self._nearest(query, count + closed_count)
+            rows = rows if closed is None else rows[~closed[rows]]
+        else:
+            rows = self._nearest_open(query, count, closed)
+        if len(rows) < count:  # a graph may end early
+            rows = self._nearest_open(query, count, np.zeros(len(self.vectors), bool) if closed is None else closed)
+        return self._best(query, rows, count)
+
+    def search_many(
+        self, queries: NDArray[np.float32], count: int, closed: list[Bools | None]
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """`search` for each query [q, d] with what is closed to it."""
+        return [self.search(query, count, shut) for query, shut in zip(queries, closed, strict=True)]
+
+    def score(self, query: NDArray[np.float32], rows: NDArray[Any]) -> NDArray[np.float32]:
+        """Inner products float32 of a query with some items; an item's is the same whatever stands beside it."""
+        return np.asarray(np.einsum("ij,j->i", self.vectors[rows], query), np.float32)
+
+    def to_bytes(self) -> bytes:
+        """What `open_index` reads; the vectors themselves are not part of it."""
+        return bytes(_faiss().serialize_index(self.faiss_index))
+
+    def _best(
+        self, query: NDArray[np.float32], rows: NDArray[np.int64], count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        scores = self.score(query, rows)
+        order = np.lexsort((rows, -scores))[:count]
+        return rows[order], scores[order]
+
+    def _nearest(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+        if self.kind == EXACT:
+            _, rows = self.faiss_index.search(query[None], count)
+        else:
+            breadth = _faiss().SearchParametersHNSW(efSearch=GRAPH_SEARCH_BREADTH * count)
+            _, rows = self.faiss_index.search(query[None], count, params=breadth)
+        return _without_pads(rows[0])
+
+    def _nearest_open(self, query: NDArray[np.float32], count: int, closed: Bools) -> NDArray[np.int64]:
+        """Exact for either kind: a graph loses its way among many closed items, above all when they are the nearest."""
+        faiss = _faiss()
+        flat = self.faiss_index if self.kind == EXACT else faiss.downcast_index(self.faiss_index.storage)
+        selector = faiss.IDSelectorBitmap(np.packbits(~closed, bitorder="little"))
+        _, rows = flat.search(query[None], count, params=faiss.SearchParameters(sel=selector))
+        return _without_pads(rows[0])
+
+
+def build_index(vectors: NDArray[np.float32], kind: str = EXACT) -> RetrievalIndex:
+    """Build an index of a kind over float32 [n, d]."""
+    if kind not in KINDS:
+        raise BadInput(f"an index of kind {kind!r} was asked for; there is {' and '.join(KINDS)}")
+    faiss = _faiss()
+    size = vectors.shape[1]
+    half, product = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    if kind == EXACT:
+        index = faiss.IndexScalarQuantizer(size, half, product)
+    else:
+        index = faiss.IndexHNSWSQ(size, half, GRAPH_LINKS, product)
+        index.hnsw.efConstruction = GRAPH_BUILD_BREADTH
+    contiguous = np.ascontiguousarray(vectors, np.float32)
+    index.train(contiguous)
+    index.add(contiguous)
+    return RetrievalIndex(kind, contiguous, index)
+
+
+def open_index(kind: str, vectors: NDArray[np.float32], content: bytes) -> RetrievalIndex:
+    """An index from `to_bytes`, whose digest the caller has checked: faiss does not withstand strange bytes."""
+    faiss = _faiss()
+    index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
+    if kind not in KINDS or (index.ntotal, index.d) != vectors.shape:
+        raise CorruptData(f"an index of kind {kind!r} over {(index.ntotal, index.d)} came with vectors {vectors.shape}")
+    return RetrievalIndex(kind, np.ascontiguousarray(vectors, np.float32), index)
+
+
+def _faiss() -> Any:
+    """faiss, on one thread; imported when first used, for its threads do not survive a fork."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    return faiss  # as Any: its published types lack half of it
+
+
+def _without_pads(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """faiss fills what it did not find with -1."""
+    return rows[rows >= 0]
