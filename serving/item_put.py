@@ -5,7 +5,7 @@ import time
 from flask import Flask, Response, request
 
 from ingest.entity_rules import read_item
-from serving.api_keys import EVENTS_WRITE
+from serving.api_keys import ADMIN
 from serving.asks import external_id
 from serving.bodies import read_json
 from serving.entity_intake import take_items
@@ -19,7 +19,7 @@ def register(app: Flask, services: Services) -> None:
 
     @app.put("/v1/items/<path:item_id>", endpoint=ROUTE)
     def item_put(item_id: str) -> Response:
-        key = services.callers.authorize(request, EVENTS_WRITE)
+        key = services.callers.authorize(request, ADMIN)
         named, body = external_id("item_id", item_id), read_json(request)
         services.callers.charge(key, 1)
         received_at = time.time_ns() // 1_000

@@ -59,6 +59,12 @@ def keys(settings: Settings) -> Keys:
 
 
 @pytest.fixture
+def office(app: Flask, keys: Keys) -> Sender:
+    """Somebody who may do everything."""
+    return Sender(app.test_client(), keys.admin)
+
+
+@pytest.fixture
 def sender(app: Flask, keys: Keys) -> Sender:
     """Somebody who may write events, and asks for lists."""
     return Sender(app.test_client(), keys.write)

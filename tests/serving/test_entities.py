@@ -17,37 +17,37 @@ from tests.serving.senders import Keys, Sender, event
 from tests.serving.test_events import stored
 
 
-def put(sender: Sender, path: str, document: Any) -> TestResponse:
-    return sender.client.put(path, json=document, headers={"X-API-Key": sender.key})
+def put(office: Sender, path: str, document: Any) -> TestResponse:
+    return office.client.put(path, json=document, headers={"X-API-Key": office.key})
 
 
-def test_a_delisted_item_is_gone_from_the_next_answer_and_comes_back(sender: Sender, settings: Settings) -> None:
-    answer = put(sender, "/v1/items/bread", {"category": "bakery", "price": 2.5, "available": False})
+def test_a_delisted_item_is_gone_from_the_next_answer_and_comes_back(office: Sender, settings: Settings) -> None:
+    answer = put(office, "/v1/items/bread", {"category": "bakery", "price": 2.5, "available": False})
     assert answer.status_code == 202
     assert (answer.get_json()["accepted"], answer.get_json()["visible"]) == (1, True)
-    assert "bread" not in sender.items("ada") + sender.items("nobody")
-    put(sender, "/v1/items/bread", {"category": "bakery"})
-    assert "bread" in sender.items("ada")
+    assert "bread" not in office.items("ada") + office.items("nobody")
+    put(office, "/v1/items/bread", {"category": "bakery"})
+    assert "bread" in office.items("ada")
     first, second = (decode_item(record.payload) for record in stored(settings) if record.kind == ITEM)
     assert (first.item_id, first.category, first.price, first.available) == ("bread", "bakery", 2.5, False)
     assert second.available
 
 
-def test_many_items_at_once_and_a_bad_one_among_them(sender: Sender, settings: Settings) -> None:
+def test_many_items_at_once_and_a_bad_one_among_them(office: Sender, settings: Settings) -> None:
     rows = [{"item_id": item, "available": False} for item in ITEMS[:4]]
-    body = sender.post("/v1/items", {"items": [*rows, {"item_id": "eggs", "price": "cheap"}, 7, {}]}).get_json()
+    body = office.post("/v1/items", {"items": [*rows, {"item_id": "eggs", "price": "cheap"}, 7, {}]}).get_json()
     assert (body["accepted"], body["rejected"]) == (4, 3)
     assert "price is 'cheap'" in body["results"][4]["detail"]
-    assert sender.items() == ["eggs"]
+    assert office.items() == ["eggs"]
     assert len(stored(settings)) == 4
 
 
-def test_a_person_is_set_alone_and_among_others(sender: Sender, settings: Settings) -> None:
+def test_a_person_is_set_alone_and_among_others(office: Sender, settings: Settings) -> None:
     assert (
-        put(sender, "/v1/users/jos%C3%A9", {"region": "north", "attributes": {"plan": "free", "age": 7}}).status_code
+        put(office, "/v1/users/jos%C3%A9", {"region": "north", "attributes": {"plan": "free", "age": 7}}).status_code
         == 202
     )
-    assert sender.post("/v1/users", [{"user_id": "eve"}]).get_json()["accepted"] == 1
+    assert office.post("/v1/users", [{"user_id": "eve"}]).get_json()["accepted"] == 1
     one, other = (decode_user(record.payload) for record in stored(settings) if record.kind == USER)
     assert (one.user_id, one.region, dict(one.attributes)) == ("josé", "north", {"plan": "free", "age": "7"})
     assert other.user_id == "eve"
@@ -66,26 +66,26 @@ def test_a_person_is_set_alone_and_among_others(sender: Sender, settings: Settin
         ("/v1/users/a", {"attributes": {str(n): n for n in range(40)}}, "keep at most 32"),
     ],
 )
-def test_what_cannot_be_taken_says_why(path: str, document: Any, detail: str, sender: Sender) -> None:
-    answer = put(sender, path, document)
+def test_what_cannot_be_taken_says_why(path: str, document: Any, detail: str, office: Sender) -> None:
+    answer = put(office, path, document)
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
     assert detail in answer.get_json()["detail"]
 
 
 @pytest.mark.parametrize("document", [{}, [], {"items": 1}, [{}] * 501, "x"])
-def test_a_bulk_that_is_none_is_refused_whole(document: Any, sender: Sender) -> None:
-    assert sender.post("/v1/items", document).status_code == 400
+def test_a_bulk_that_is_none_is_refused_whole(document: Any, office: Sender) -> None:
+    assert office.post("/v1/items", document).status_code == 400
 
 
 def test_a_forgotten_person_is_a_stranger_at_once(
-    app: Flask, sender: Sender, keys: Keys, lists: redis.Redis, settings: Settings
+    app: Flask, office: Sender, keys: Keys, lists: redis.Redis, settings: Settings
 ) -> None:
-    sender.post("/v1/events", event("purchase", "apple", user_id="known"))
-    sender.post("/v1/events", event("purchase", "apple"))
+    office.post("/v1/events", event("purchase", "apple", user_id="known"))
+    office.post("/v1/events", event("purchase", "apple"))
     before = time.time_ns() // 1_000
-    assert sender.client.delete("/v1/users/ada", headers={"X-API-Key": keys.write}).status_code == 403
+    assert office.client.delete("/v1/users/ada", headers={"X-API-Key": keys.write}).status_code == 403
     for user in ("ada", "known"):
-        answer = sender.client.delete(f"/v1/users/{user}", headers={"X-API-Key": keys.admin})
+        answer = office.client.delete(f"/v1/users/{user}", headers={"X-API-Key": keys.admin})
         assert (answer.status_code, answer.get_json()["visible"]) == (202, True)
         assert lists.exists(list_key(Version().name, user), profile_key(Version().name, user)) == 0
         stranger = app.test_client().get(f"/v1/recommendations/{user}").get_json()
@@ -95,3 +95,11 @@ def test_a_forgotten_person_is_a_stranger_at_once(
     assert before <= stones[0].forgotten_at <= time.time_ns() // 1_000
     lists.set(list_key(Version().name, "ada"), Version().answer("ada", "head"))  # a writer that was late
     assert app.test_client().get("/v1/recommendations/ada").get_json()["source"] == "popular"
+
+
+def test_a_key_that_is_shipped_in_a_page_changes_no_item_and_nobody(sender: Sender) -> None:
+    for path in ("/v1/items/bread", "/v1/users/ada"):
+        assert put(sender, path, {}).status_code == 403
+    for path in ("/v1/items", "/v1/users"):
+        assert sender.post(path, []).status_code == 403
+    assert sender.client.delete("/v1/users/ada", headers={"X-API-Key": sender.key}).status_code == 403

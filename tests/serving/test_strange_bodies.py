@@ -29,18 +29,18 @@ fast = profile(max_examples=40, deadline=None, suppress_health_check=[HealthChec
 @pytest.mark.parametrize("path", POSTS)
 @given(document=DOCUMENTS)
 @fast
-def test_any_document(path: str, document: Any, sender: Sender) -> None:
+def test_any_document(path: str, document: Any, office: Sender) -> None:
     for body in (document, [document], {"events": [document]}, {"items": [document]}, {"batch": [document]}):
-        assert sender.post_bytes(path, orjson.dumps(body)).status_code in TAKEN_OR_REFUSED
+        assert office.post_bytes(path, orjson.dumps(body)).status_code in TAKEN_OR_REFUSED
 
 
 @pytest.mark.parametrize("path", POSTS)
 @given(body=st.binary(max_size=200), is_packed=st.booleans())
 @fast
-def test_any_bytes(path: str, body: bytes, is_packed: bool, sender: Sender) -> None:
+def test_any_bytes(path: str, body: bytes, is_packed: bool, office: Sender) -> None:
     sent = gzip.compress(body) if is_packed else body
-    assert sender.post_bytes(path, sent, Content_Encoding="gzip").status_code in TAKEN_OR_REFUSED
-    assert sender.post_bytes(path, sent).status_code in TAKEN_OR_REFUSED
+    assert office.post_bytes(path, sent, Content_Encoding="gzip").status_code in TAKEN_OR_REFUSED
+    assert office.post_bytes(path, sent).status_code in TAKEN_OR_REFUSED
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_any_bytes(path: str, body: bytes, is_packed: bool, sender: Sender) -> N
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", POSTS)
-def test_known_traps(path: str, body: bytes, sender: Sender) -> None:
-    assert sender.post_bytes(path, body).status_code in TAKEN_OR_REFUSED
+def test_known_traps(path: str, body: bytes, office: Sender) -> None:
+    assert office.post_bytes(path, body).status_code in TAKEN_OR_REFUSED
 
 
-def test_good_events_survive_between_strange_ones(sender: Sender) -> None:
+def test_good_events_survive_between_strange_ones(office: Sender) -> None:
     good = [event(), event("click", "bread")]
     body = b"[%s,%s,%s,%s]" % (orjson.dumps(good[0]), b'{"event_id":\xff}', b'"\\ud800"', orjson.dumps(good[1]))
-    answer = sender.post_bytes("/v1/events", body).get_json()
+    answer = office.post_bytes("/v1/events", body).get_json()
     assert (answer["accepted"], answer["rejected"]) == (2, 2)

@@ -63,10 +63,10 @@ def test_nothing_of_this_hour_falls_back_to_the_last_one(app: Flask, lists: redi
     assert reason == "nothing trends at this moment; trending by the last hour"
 
 
-def test_a_delisted_item_does_not_trend(app: Flask, sender: Sender) -> None:
+def test_a_delisted_item_does_not_trend(app: Flask, sender: Sender, office: Sender) -> None:
     touch(sender, "eggs", FLOOR_PEOPLE)
     touch(sender, "dill", FLOOR_PEOPLE)
-    sender.post("/v1/items", [{"item_id": "eggs", "available": False}])
+    office.post("/v1/items", [{"item_id": "eggs", "available": False}])
     assert trending(app)[1] == ["dill"]
 
 
