@@ -15,16 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.manifest import digest_file
-from models.ranker import RankerBundle
 
 logger = logging.getLogger(__name__)
+
+
+class Trees(Protocol):
+    """Whatever holds a model of LightGBM as text."""
+
+    @property
+    def model_text(self) -> str:
+        """What LightGBM reads; its digest was checked."""
+        ...
 
 
 class Scorer(Protocol):
     """Scores rows of features; higher is better."""
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scores float64 [n] of float32 [n, len(FEATURE_ORDER)]."""
+        """Scores float64 [n] of float32 [n, features of the model]."""
         ...
 
 
@@ -44,7 +52,7 @@ class BoosterScorer:
 class CompiledScorer:
     """The same trees through lleaves, compiled once a model, CPU and compiler into `cache`."""
 
-    def __init__(self, bundle: RankerBundle, cache: Path) -> None:
+    def __init__(self, bundle: Trees, cache: Path) -> None:
         import lleaves
 
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)  # what lies in it is run
@@ -63,7 +71,7 @@ class CompiledScorer:
         return np.asarray(self._model.predict(features.astype(np.float64), n_jobs=1), np.float64)
 
 
-def make_scorer(bundle: RankerBundle, cache: Path) -> Scorer:
+def make_scorer(bundle: Trees, cache: Path) -> Scorer:
     """The compiled scorer, or the reference with a warning where compiling fails."""
     try:
         return CompiledScorer(bundle, cache)
@@ -103,7 +111,7 @@ def _write(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _model_digest(bundle: RankerBundle) -> str:
+def _model_digest(bundle: Trees) -> str:
     return hashlib.blake2b(bundle.model_text.encode(), digest_size=16).hexdigest()
 
 
