@@ -120,6 +120,7 @@ class Archiver:
         self._on_step(FORGOTTEN)
         self._last_offset = self._held[-1].offset
         self._held = []
+        pa.default_memory_pool().release_unused()
         logger.info(
             "event=archived records=%d %s duplicates=%d dirty_hours=%s seconds=%.2f",
             flushed.records,

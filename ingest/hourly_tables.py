@@ -22,7 +22,7 @@ from ingest.schemas import encode_file, schema_of
 from ingest.staging import runs
 
 HOUR_MICROSECONDS = 3_600_000_000
-MERGED_BYTES = 32 * 1024**2  # files of this size are left alone, which bounds memory
+MERGED_BYTES = 8 * 1024**2  # files of this size are left alone, which bounds memory: in it they are ten times that
 MERGE_FACTOR = 2
 LEAST_BYTES = 64 * 1024  # what is smaller costs as much to write; it counts as this
 

@@ -1,7 +1,7 @@
 """Which ids an hour already has: 8 bytes an id in memory for the hours in use, the files for the last word."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +26,17 @@ class _Hour:
 class KnownIds:
     """Remembers hours by folder and files, so that a folder changed by somebody else is read anew."""
 
-    def __init__(self, column: str, max_ids: int = MAX_IDS) -> None:
+    def __init__(self, column: str, *, max_ids: int = MAX_IDS, hash_of: Callable[[str], int] = hash) -> None:
         self._column = column
         self._max_ids = max_ids
+        self._hash_of = hash_of
         self._hours: OrderedDict[Path, _Hour] = OrderedDict()
 
     def unknown(self, ids: pa.Array, folder: Path, names: Sequence[str]) -> NDArray[np.bool_]:
         """For each id whether the files of a folder lack it."""
         if not names:
             return np.ones(len(ids), np.bool_)
-        hashes = hashes_of(ids)
+        hashes = self._hashes(ids)
         held = self._hour(folder, tuple(names)).hashes
         places = np.minimum(np.searchsorted(held, hashes), len(held) - 1)
         unknown = held[places] != hashes if len(held) else np.ones(len(ids), np.bool_)
@@ -50,14 +51,14 @@ class KnownIds:
         held = self._hours.pop(folder, _Hour((), np.empty(0, np.int64)))
         if held.names != tuple(before):
             return  # not in memory; whoever asks reads the files
-        merged = np.concatenate([held.hashes, hashes_of(ids)])
+        merged = np.concatenate([held.hashes, self._hashes(ids)])
         merged.sort(kind="stable")
         self._keep(folder, _Hour(tuple(after), merged))
 
     def _hour(self, folder: Path, names: tuple[str, ...]) -> _Hour:
         held = self._hours.get(folder)
         if held is None or held.names != names:
-            held = _Hour(names, np.sort(hashes_of(self._read(folder, names))))
+            held = _Hour(names, np.sort(self._hashes(self._read(folder, names))))
         self._keep(folder, held)
         return held
 
@@ -71,7 +72,5 @@ class KnownIds:
         tables = [pq.ParquetFile(folder / name).read(columns=[self._column]) for name in names]
         return pa.concat_tables(tables)[self._column].combine_chunks()
 
-
-def hashes_of(ids: pa.Array) -> Hashes:
-    """Hashes of strings, the same within one process only."""
-    return np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids))
+    def _hashes(self, ids: pa.Array) -> Hashes:
+        return np.fromiter(map(self._hash_of, ids.to_pylist()), np.int64, len(ids))
