@@ -6,7 +6,18 @@ from typing import Any
 
 from benchmarks.report import ARTIFACTS
 
-BENCHMARKS = ("lookups", "kill_redis", "publish", "als_engines", "demo_hour", "hour", "gate", "events_http")
+BENCHMARKS = (
+    "lookups",
+    "kill_redis",
+    "publish",
+    "als_engines",
+    "demo_hour",
+    "hour",
+    "gate",
+    "events_http",
+    "archiver",
+    "stream_fsync",
+)
 PAGE = Path("docs") / "benchmarks.md"
 OPENING = """# Benchmarks
 
