@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 
 from contracts.dead_letter_contract import DeadLetter, letter_id_of, record_of_dead_letter
-from contracts.event_contract import SHOWN, Event, properties_text, record_of_event
+from contracts.event_contract import ANONYMOUS_PREFIX, SHOWN, Event, properties_text, record_of_event
 from contracts.payloads import subject_of_kind
 from contracts.records import EVENT, Record
 from ingest.batch_split import split_batch
@@ -124,6 +124,8 @@ def _accept(raw: object, received_at: int, default_sent_at: object, default_sour
     event, as_sent = _read_event(raw, received_at, default_sent_at, default_source)
     if not (event.user_id or event.anonymous_id):
         refuse("person_missing", "there is neither user_id nor anonymous_id")
+    if event.user_id.startswith(ANONYMOUS_PREFIX):
+        refuse("user_id_reserved", f"user_id is {shown(event.user_id)}")
     check_type(event)
     try:
         record = record_of_event(event, occurred_at_as_sent=as_sent)

@@ -66,6 +66,9 @@ RULES = {
     "properties_too_deep": Rule(FORM, f"nest at most {MAX_DEPTH} levels"),
     "properties_too_large": Rule(FORM, f"keep them below {MAX_PROPERTIES_BYTES:,} bytes of JSON"),
     "person_missing": Rule(MEANING, "send user_id, anonymous_id or both"),
+    "user_id_reserved": Rule(
+        MEANING, "ids that begin with anon: stand for people without a name; send anonymous_id instead"
+    ),
     "occurred_at_early": Rule(MEANING, "nothing before 2015 is taken; look at the device's clock and at the unit"),
     "occurred_at_ahead": Rule(
         MEANING, "at most 5 minutes ahead is taken; send sent_at by the same clock and a wrong clock is corrected"

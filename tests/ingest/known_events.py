@@ -131,6 +131,7 @@ BREAKS: tuple[tuple[str, Callable[[Raw], Raw]], ...] = (
     ("sent_at_early", _with(sent_at=1)),
     ("person_missing", _without("user_id", "anonymous_id")),
     ("user_id_not_text", _with(user_id=7)),
+    ("user_id_reserved", _with(user_id="anon:ann")),
     ("anonymous_id_too_long", _with(anonymous_id="é" * 129)),
     ("session_id_control_character", _with(session_id="a\nb")),
     ("item_id_not_text", _with(item_id={"sku": 1})),
