@@ -17,6 +17,9 @@ BENCHMARKS = (
     "events_http",
     "archiver",
     "stream_fsync",
+    "retrieval",
+    "precision",
+    "sessions",
 )
 PAGE = Path("docs") / "benchmarks.md"
 OPENING = """# Benchmarks
