@@ -8,15 +8,7 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from contracts.avro_bytes import (
-    flag_map_bytes,
-    long_bytes,
-    optional_double_bytes,
-    text_bytes,
-    text_list_bytes,
-    text_map_bytes,
-)
-from contracts.payloads import decode_payload
+from contracts.payloads import decode_payload, encode_payload
 from contracts.records import EVENT, IMPRESSION, Record
 
 VIEW, CLICK, HOVER, SEARCH, PAGE = "view", "click", "hover", "search", "page"
@@ -46,9 +38,6 @@ CHANNEL, CONTEXT_REGION, LOCALE, DEVICE_TYPE, CONTEXT_PLACEMENT = (
     "placement",
 )
 ANONYMOUS_PREFIX = "anon:"
-# The version of the schema that `encode_event` writes; a test holds both to contracts/schemas/event.
-WRITTEN_VERSION = 1
-_VERSION_BYTE = bytes([WRITTEN_VERSION])
 HOUR_MICROSECONDS = 3_600_000_000
 _NAMESPACE = UUID("5f0d4a52-6f5b-5d0e-9a43-1f7a3b0c9f11")
 
@@ -101,30 +90,30 @@ def record_of_event(event: Event, *, occurred_at_as_sent: int | None = None) -> 
 
 
 def encode_event(event: Event) -> bytes:
-    """Payload of an event or impression: the fields in the order of the newest schema."""
-    return b"".join(
-        (
-            _VERSION_BYTE,
-            text_bytes(event.event_id),
-            text_bytes(event.event_type),
-            text_bytes(event.source),
-            text_bytes(event.user_id),
-            text_bytes(event.anonymous_id),
-            text_bytes(event.session_id),
-            text_bytes(event.item_id),
-            long_bytes(event.occurred_at),
-            long_bytes(event.sent_at),
-            long_bytes(event.received_at),
-            optional_double_bytes(event.value),
-            text_bytes(event.currency),
-            optional_double_bytes(event.quantity),
-            text_bytes(event.recommendation_id),
-            text_bytes(event.impression_id),
-            text_list_bytes(event.item_ids),
-            text_map_bytes(event.context),
-            flag_map_bytes(event.consent),
-            text_bytes(properties_text(event)),
-        )
+    """Payload of an event or impression."""
+    return encode_payload(
+        EVENT,
+        {
+            "event_id": event.event_id,
+            "event_type": event.event_type,
+            "source": event.source,
+            "user_id": event.user_id,
+            "anonymous_id": event.anonymous_id,
+            "session_id": event.session_id,
+            "item_id": event.item_id,
+            "occurred_at": event.occurred_at,
+            "sent_at": event.sent_at,
+            "received_at": event.received_at,
+            "value": event.value,
+            "currency": event.currency,
+            "quantity": event.quantity,
+            "recommendation_id": event.recommendation_id,
+            "impression_id": event.impression_id,
+            "item_ids": event.item_ids,
+            "context": event.context,
+            "consent": event.consent,
+            "properties": properties_text(event),
+        },
     )
 
 
