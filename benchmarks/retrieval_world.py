@@ -15,8 +15,7 @@ from models.retrieval_index import EXACT, GRAPH, RetrievalIndex, build_index
 SIZE, CENTRES, SEED = 64, 400, 7
 SEEN, DRAWN_FROM = 50, 200
 TRAINED_ON = 100_000
-CELLS, CELLS_VISITED = 1_024, 32
-SPARE = 4  # candidates of a coarse index, an item asked for, that are scored again in float32
+CELLS = 1_024
 
 Search = Callable[[NDArray[np.float32], int], NDArray[np.int64]]
 
@@ -80,18 +79,25 @@ def _single(vectors: NDArray[np.float32]) -> Any:
     return _filled(faiss.IndexFlatIP(vectors.shape[1]), vectors)
 
 
-def _cells(vectors: NDArray[np.float32]) -> Any:
-    size, product = vectors.shape[1], faiss.METRIC_INNER_PRODUCT
-    index: Any = faiss.index_factory(size, f"IVF{CELLS},SQfp16", product)
-    index.nprobe = CELLS_VISITED
-    return _filled(index, vectors)
+def _cells(visited: int) -> Callable[[NDArray[np.float32]], Any]:
+    def build(vectors: NDArray[np.float32]) -> Any:
+        index: Any = faiss.index_factory(vectors.shape[1], f"IVF{CELLS},SQfp16", faiss.METRIC_INNER_PRODUCT)
+        index.nprobe = visited
+        return _filled(index, vectors)
+
+    return build
 
 
-def _coarse(vectors: NDArray[np.float32]) -> Any:
-    size, product = vectors.shape[1], faiss.METRIC_INNER_PRODUCT
-    index: Any = faiss.index_factory(size, f"PQ{size // 2}x4fs,Refine(SQfp16)", product)
-    index.k_factor = SPARE
-    return _filled(index, vectors)
+def _coarse(spare: int) -> Callable[[NDArray[np.float32]], Any]:
+    """Product codes of 4 bits for two dimensions each; `spare` times what is asked for is scored again."""
+
+    def build(vectors: NDArray[np.float32]) -> Any:
+        size = vectors.shape[1]
+        index: Any = faiss.index_factory(size, f"PQ{size // 2}x4fs,Refine(SQfp16)", faiss.METRIC_INNER_PRODUCT)
+        index.k_factor = spare
+        return _filled(index, vectors)
+
+    return build
 
 
 def _filled(index: Any, vectors: NDArray[np.float32]) -> Any:
@@ -105,7 +111,7 @@ KINDS: dict[str, Callable[[NDArray[np.float32]], Any]] = {
     "exact fp16 (ours)": lambda vectors: build_index(vectors, EXACT),
     "exact INT8": _flat(faiss.ScalarQuantizer.QT_8bit),
     "exact INT4": _flat(faiss.ScalarQuantizer.QT_4bit),
-    f"IVF {CELLS} cells, {CELLS_VISITED} visited, fp16": _cells,
-    f"4-bit product codes, {SPARE} x scored again in fp16": _coarse,
+    **{f"IVF fp16, {visited} of {CELLS} cells": _cells(visited) for visited in (32, 64, 128)},
+    **{f"4-bit product codes, {spare} x scored again": _coarse(spare) for spare in (4, 16)},
     "HNSW fp16 (ours)": lambda vectors: build_index(vectors, GRAPH),
 }

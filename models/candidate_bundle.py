@@ -35,7 +35,8 @@ class CandidateBundle:
     recent popularity, best first. BadInput when they do not fit each other.
 
     `retrieval` searches the factors, with vectors foretold from the category where an item has none: by `graph` where
-    one over these very vectors is given, exactly otherwise.
+    one over these very vectors is given, exactly otherwise. `touched` bool [n] marks items with factors of their own,
+    `foretold` those with a foretold vector.
     """
 
     items: IdMap
@@ -54,18 +55,21 @@ class CandidateBundle:
     fold_in: FoldIn = field(init=False, repr=False, compare=False)
     category_prices: NDArray[np.float64] = field(init=False, repr=False, compare=False)
     item_features: NDArray[np.float32] = field(init=False, repr=False, compare=False)
-    without_vector: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
+    touched: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
+    foretold: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self, graph: RetrievalIndex | None) -> None:
         self._refuse_misfits()
         prices = category_prices(self.item_stats, self.category_codes, len(self.categories))
+        touched = self.item_factors.any(axis=1)
         vectors = with_cold_vectors(self.item_factors, one_hot(self.category_codes))
         derived = {
             "fold_in": FoldIn(self.item_factors, self.regularization),
             "category_prices": prices,
             "item_features": item_features(self.item_stats, self.category_codes, prices),
             "retrieval": graph if _fits(graph, vectors) else build_index(vectors, EXACT),
-            "without_vector": ~vectors.any(axis=1),
+            "touched": touched,
+            "foretold": vectors.any(axis=1) & ~touched,
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)

@@ -1,7 +1,8 @@
 """First stage: a few hundred candidates a request, merged from several sources without losing depth.
 
-Sources: the user's own items, co-occurrence with recent own items, recent popularity, ALS fold-in; then whatever is
-left. Every number is computed for one request at a time, so that a batch and a single request give the same bytes.
+Sources: the user's own items, co-occurrence with recent own items, recent popularity, new items of a liked kind, ALS
+fold-in; then whatever is left. Every number is computed for one request at a time, so that a batch and a single request
+give the same bytes.
 """
 
 from collections.abc import Sequence
@@ -27,9 +28,10 @@ class Quotas:
     own: float = 0.4
     cooccurrence: float = 0.25
     popular: float = 0.15
+    new: float = 0.05  # of items that nobody touched yet: by score alone they would never be found
 
     def __post_init__(self) -> None:
-        shares = (self.own, self.cooccurrence, self.popular)
+        shares = (self.own, self.cooccurrence, self.popular, self.new)
         if min(shares) < 0 or sum(shares) > 1:
             raise BadInput(f"quotas {shares} of the sources must be shares from 0 up that sum to 1 at most")
 
@@ -73,11 +75,12 @@ def gather(
     # a stranger has no other source
     popular_count = count - len(own) - len(near) if user is None else int(count * quotas.popular)
     popular = _popular(bundle, closed, popular_count)
-    liked = own[:0] if user is None else bundle.retrieval.search(user, count, closed | bundle.without_vector)[0]
-    rows = merge_sources((own, *more, near, popular, liked), (bundle.popular_rows,), closed, count)
+    new = _liked(bundle, user, closed | ~bundle.foretold, int(count * quotas.new))
+    liked = _liked(bundle, user, closed | ~bundle.touched, count)
+    rows = merge_sources((own, *more, near, popular, new, liked), (bundle.popular_rows,), closed, count)
     place = np.full(len(bundle.items), -1, np.int32)  # of each item among the candidates
     place[rows] = np.arange(len(rows), dtype=np.int32)
-    ranks = [_ranks(source, place, len(rows)) for source in (own, near, popular, liked, *more)]
+    ranks = [_ranks(source, place, len(rows)) for source in (own, near, popular, liked, new, *more)]
     return Candidates(
         rows=rows,
         own_place=_own_places(own_rows, place, len(rows)),
@@ -111,6 +114,11 @@ def _user_vector(bundle: CandidateBundle, request: Request, own_rows: NDArray[np
     weights = (request.own.weight_scaled[known] / WEIGHT_SCALE).astype(np.float32)
     user = bundle.fold_in.solve_one(own_rows[known], weights)
     return user if user.any() else None
+
+
+def _liked(bundle: CandidateBundle, user: NDArray[np.float32] | None, closed: NDArray[np.bool_], count: int) -> Rows:
+    """Open items nearest to the user, best first; none for a user of whom ALS knows nothing."""
+    return np.zeros(0, np.int64) if user is None else bundle.retrieval.search(user, count, closed)[0]
 
 
 def _cooccurrence_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -70,13 +70,16 @@ def test_items_of_which_nothing_is_known_still_fill_a_list(bundle: CandidateBund
     assert np.isnan(found.als_rank[found.rows >= 20]).all()
 
 
-def test_new_items_of_a_liked_category_come_before_those_of_others(bundle: CandidateBundle) -> None:
+def test_new_items_of_a_liked_category_have_a_share_of_their_own(bundle: CandidateBundle) -> None:
     factors, tastes = np.zeros((300, 8), np.float32), np.arange(300) % 5
     factors[np.arange(200), tastes[:200]] = 1
     new = replace(bundle, item_factors=factors, category_codes=tastes.astype(np.int32))
-    found = gather(new, Request("u", AS_OF, own_items(["i0003", "i0008"])), 60, Quotas(0, 0, 0))
-    assert np.all(found.rows % 5 == 3)
-    assert (found.rows >= 200).sum() == 20
+    found = gather(new, Request("u", AS_OF, own_items(["i0003", "i0008"])), 60, Quotas(0, 0, 0, new=0.2))
+    fresh = found.rows[found.rows >= 200]
+    assert len(fresh) == 12
+    assert np.all(fresh % 5 == 3)
+    assert found.als_score[found.rows >= 200].min() > 0
+    assert np.isnan(found.als_rank[found.rows >= 200]).all()
 
 
 def test_rows_from_elsewhere_come_in_whole_unless_they_are_closed(bundle: CandidateBundle) -> None:
@@ -91,7 +94,7 @@ def test_rows_from_elsewhere_come_in_whole_unless_they_are_closed(bundle: Candid
 def test_ties_at_the_cut_keep_the_lowest_rows() -> None:
     ids = IdMap.of(f"i{number:03d}" for number in range(200))
     flat = bundle_of(ids, np.ones((200, 2), np.float32), neighbours=0, random=np.random.default_rng(1))
-    found = gather(flat, Request("u", AS_OF, own_items(["i150"])), 120, Quotas(0, 0, 0))
+    found = gather(flat, Request("u", AS_OF, own_items(["i150"])), 120, Quotas(0, 0, 0, 0))
     assert found.rows.tolist() == list(range(120))
     assert found.als_rank.tolist() == list(range(1, 121))
 
