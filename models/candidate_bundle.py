@@ -17,12 +17,12 @@ from models.bundle import read_bundle, write_bundle
 from models.id_map import UNKNOWN_ROW, IdMap
 from models.item_features import category_prices, item_features
 from models.item_vectors import one_hot, with_cold_vectors
-from models.retrieval_index import EXACT, GRAPH, RetrievalIndex, build_index, open_index
+from models.retrieval_index import EXACT, RetrievalIndex, build_index, open_index
 
 MADE_BY = "python -m headrace hour"
 ARRAYS = ("item_factors", "neighbour_rows", "neighbour_scores", "item_stats", "category_codes", "popular_rows")
 NAMES_FILE = "names.json"
-GRAPH_FILE = "retrieval.faiss"  # an exact index is made from the factors faster than it is read
+INDEX_FILE = "retrieval.faiss"  # an exact index is made from the factors faster than it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class CandidateBundle:
     `category_codes` int32 [n], indices into `categories`, -1 where unknown; `popular_rows` int32, distinct rows by
     recent popularity, best first. BadInput when they do not fit each other.
 
-    `retrieval` searches the factors, with vectors foretold from the category where an item has none: by `graph` where
-    one over these very vectors is given, exactly otherwise. `touched` bool [n] marks items with factors of their own,
+    `retrieval` searches the factors, with vectors foretold from the category where an item has none: by `given_index`
+    where it is over these very vectors, exactly otherwise. `touched` bool [n] marks items with factors of their own,
     `foretold` those with a foretold vector.
     """
 
@@ -50,7 +50,7 @@ class CandidateBundle:
     interval_key: str
     engine: str
     regularization: float
-    graph: InitVar[RetrievalIndex | None] = None
+    given_index: InitVar[RetrievalIndex | None] = None
     retrieval: RetrievalIndex = field(init=False, repr=False, compare=False)
     fold_in: FoldIn = field(init=False, repr=False, compare=False)
     category_prices: NDArray[np.float64] = field(init=False, repr=False, compare=False)
@@ -58,7 +58,7 @@ class CandidateBundle:
     touched: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
     foretold: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self, graph: RetrievalIndex | None) -> None:
+    def __post_init__(self, given_index: RetrievalIndex | None) -> None:
         self._refuse_misfits()
         prices = category_prices(self.item_stats, self.category_codes, len(self.categories))
         touched = self.item_factors.any(axis=1)
@@ -67,7 +67,7 @@ class CandidateBundle:
             "fold_in": FoldIn(self.item_factors, self.regularization),
             "category_prices": prices,
             "item_features": item_features(self.item_stats, self.category_codes, prices),
-            "retrieval": graph if _fits(graph, vectors) else build_index(vectors, EXACT),
+            "retrieval": given_index if _fits(given_index, vectors) else build_index(vectors, EXACT),
             "touched": touched,
             "foretold": vectors.any(axis=1) & ~touched,
         }
@@ -102,8 +102,8 @@ class CandidateBundle:
                 np.save(partial / f"{name}.npy", getattr(self, name), allow_pickle=False)
             names = {"items": self.items.external_ids, "categories": self.categories, "item_stats": ITEM_STATS}
             (partial / NAMES_FILE).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
-            if self.retrieval.kind == GRAPH:
-                (partial / GRAPH_FILE).write_bytes(self.retrieval.to_bytes())
+            if self.retrieval.kind != EXACT:
+                (partial / INDEX_FILE).write_bytes(self.retrieval.to_bytes())
 
         own_notes = {"interval_key": self.interval_key, "engine": self.engine, "regularization": self.regularization}
         return write_bundle(folder, write_files, {**notes, **own_notes})
@@ -113,7 +113,7 @@ class CandidateBundle:
         """Read a bundle whose digests hold; MissingInput or CorruptData otherwise."""
         files = {name: f"{name}.npy" for name in ARRAYS}
         manifest, contents = read_bundle(
-            folder, [*files.values(), NAMES_FILE], made_by=MADE_BY, if_listed=(GRAPH_FILE,)
+            folder, [*files.values(), NAMES_FILE], made_by=MADE_BY, if_listed=(INDEX_FILE,)
         )
         names = json.loads(contents[NAMES_FILE])
         if names.get("item_stats") != list(ITEM_STATS):
@@ -129,10 +129,10 @@ class CandidateBundle:
             regularization=manifest["regularization"],
             **arrays,
         )
-        if GRAPH_FILE not in contents:
+        if INDEX_FILE not in contents:
             return exact
-        return replace(exact, graph=open_index(GRAPH, exact.retrieval.vectors, contents[GRAPH_FILE]))
+        return replace(exact, given_index=open_index(exact.retrieval.vectors, contents[INDEX_FILE]))
 
 
-def _fits(graph: RetrievalIndex | None, vectors: NDArray[np.float32]) -> bool:
-    return graph is not None and np.array_equal(graph.vectors, vectors)
+def _fits(index: RetrievalIndex | None, vectors: NDArray[np.float32]) -> bool:
+    return index is not None and np.array_equal(index.vectors, vectors)

@@ -26,4 +26,4 @@ def with_measured_index(
     touched = np.split(users.indices.astype(np.int32), users.indptr[1:-1]) if len(rows) else []
     probes = Probes(bundle.fold_in.solve(users), touched)
     index, figures = choose_index(bundle.retrieval.vectors, probes, limits)
-    return replace(bundle, graph=index), figures
+    return replace(bundle, given_index=index), figures

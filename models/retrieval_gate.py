@@ -1,4 +1,4 @@
-"""Which index serves a catalogue: exact unless a graph proves, with users' real exclusions, that it loses nothing."""
+"""Which index serves a catalogue: exact unless a faster one proves, with real exclusions, that it loses nothing."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import BadInput
-from models.retrieval_index import EXACT, GRAPH, RetrievalIndex, build_index
+from models.retrieval_index import CELLS, EXACT, GRAPH, RetrievalIndex, build_index
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalLimits:
-    """When a graph is tried and what it must prove.
+    """When a faster index is tried and what it must prove.
 
     `exact_items`: up to so many an exact search is fast enough. `norm_spread`: standard deviation of the norms over
-    their mean, above which a graph over inner products is known to fail (recall .52 to .81 where norms vary).
+    their mean, above which a graph over inner products is known to fail (recall .52 to .81) and is not even built.
     """
 
     exact_items: int = 200_000
@@ -47,9 +47,8 @@ class RetrievalFigures:
     depth: int
     probes: int
     recall: float
-    graph_recall: float | None
 
-    def as_figures(self) -> dict[str, float | int | str | None]:
+    def as_figures(self) -> dict[str, float | int | str]:
         """Rounded, for manifests and logs."""
         return {name: round(value, 5) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
@@ -58,26 +57,23 @@ def choose_index(
     vectors: NDArray[np.float32], probes: Probes, limits: RetrievalLimits = RetrievalLimits()
 ) -> tuple[RetrievalIndex, RetrievalFigures]:
     """Build the index that shall serve, and measure its recall against float32 and exact search."""
-    exact = build_index(vectors, EXACT)
     spread = norm_spread(vectors)
-    chosen, graph_recall = exact, None
+    kinds: list[str] = []
     if len(vectors) <= limits.exact_items:
         reason = f"exact up to {limits.exact_items} items"
-    elif spread > limits.norm_spread:
-        reason = f"exact, for norms spread by {spread:.3f} and a graph takes {limits.norm_spread} at most"
     elif len(probes.queries) == 0:
-        reason = "exact, for there was no user to measure a graph with"
+        reason = "exact, for there was no user to measure another with"
     else:
-        graph = build_index(vectors, GRAPH)
-        graph_recall = measure_recall(graph, probes, limits.depth)
-        passed = graph_recall >= limits.least_recall
-        chosen = graph if passed else exact
-        reason = f"{chosen.kind}, for a graph's recall was {graph_recall:.4f} and {limits.least_recall} is the least"
-    recall = graph_recall if chosen.kind == GRAPH and graph_recall else measure_recall(exact, probes, limits.depth)
-    figures = RetrievalFigures(
-        chosen.kind, reason, len(vectors), spread, limits.depth, len(probes.queries), recall, graph_recall
-    )
-    return chosen, figures
+        reason, kinds = "", [CELLS, GRAPH] if spread <= limits.norm_spread else [CELLS]
+    for kind in (*kinds, EXACT):
+        index = build_index(vectors, kind)
+        recall = measure_recall(index, probes, limits.depth)
+        if kind == EXACT or recall >= limits.least_recall:
+            break
+        reason += f"{kind} refused at recall {recall:.4f}, {limits.least_recall} is the least; "
+    reason += "" if reason.startswith(EXACT) else f"{index.kind} at recall {recall:.4f}"
+    count = len(probes.queries)
+    return index, RetrievalFigures(index.kind, reason, len(vectors), spread, limits.depth, count, recall)
 
 
 def measure_recall(index: RetrievalIndex, probes: Probes, depth: int) -> float:

@@ -1,10 +1,12 @@
 """The best items for a vector by inner product, nothing closed among them and never fewer than are open.
 
-Exact over half-precision vectors, or by a navigable graph over the same (Malkov and Yashunin, Efficient and Robust
-Approximate Nearest Neighbor Search Using Hierarchical Navigable Small World Graphs, 2018). What is found is scored
+Exact over half-precision vectors; or over the nearest of some cells of them; or by a navigable graph (Malkov and
+Yashunin, Efficient and Robust Approximate Nearest Neighbor Search Using Hierarchical Navigable Small World Graphs,
+2018). What is found is scored
 again in float32, one query at a time, so that a batch and a single query give the same bytes.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +15,13 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadInput, CorruptData
 
-EXACT, GRAPH = "exact", "graph"
-KINDS = (EXACT, GRAPH)
+EXACT, CELLS, GRAPH = "exact", "cells", "graph"
+KINDS = (EXACT, CELLS, GRAPH)
 FEW_OPEN = 4_096  # so many are scored without an index
 MOST_SPARE = 500  # closed items that are searched along and then left out: cheaper than asking about each item
+MOST_CELLS = 1_024  # the square root of the number of items, up to this
+VISITED_SHARE = 0.25  # of the cells
+TRAINED_ON = 100  # vectors a cell is placed with
 GRAPH_LINKS = 32
 GRAPH_BUILD_BREADTH = 200
 GRAPH_SEARCH_BREADTH = 2  # candidates kept while searching, a result asked for
@@ -79,7 +84,7 @@ class RetrievalIndex:
         return rows[order], scores[order]
 
     def _nearest(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        if self.kind == EXACT:
+        if self.kind != GRAPH:
             _, rows = self.faiss_index.search(query[None], count)
         else:
             breadth = _faiss().SearchParametersHNSW(efSearch=GRAPH_SEARCH_BREADTH * count)
@@ -87,39 +92,58 @@ class RetrievalIndex:
         return _without_pads(rows[0])
 
     def _nearest_open(self, query: NDArray[np.float32], count: int, closed: Bools) -> NDArray[np.int64]:
-        """Exact for either kind: a graph loses its way among many closed items, above all when they are the nearest."""
+        """Exact for any kind: a graph loses its way among many closed items, above all when they are the nearest."""
         faiss = _faiss()
-        flat = self.faiss_index if self.kind == EXACT else faiss.downcast_index(self.faiss_index.storage)
         selector = faiss.IDSelectorBitmap(np.packbits(~closed, bitorder="little"))
-        _, rows = flat.search(query[None], count, params=faiss.SearchParameters(sel=selector))
+        flat, asked = self.faiss_index, faiss.SearchParameters(sel=selector)
+        if self.kind == GRAPH:
+            flat = faiss.downcast_index(flat.storage)
+        elif self.kind == CELLS:
+            asked = faiss.SearchParametersIVF(sel=selector, nprobe=flat.nlist)
+        _, rows = flat.search(query[None], count, params=asked)
         return _without_pads(rows[0])
 
 
 def build_index(vectors: NDArray[np.float32], kind: str = EXACT) -> RetrievalIndex:
     """Build an index of a kind over float32 [n, d]."""
     if kind not in KINDS:
-        raise BadInput(f"an index of kind {kind!r} was asked for; there is {' and '.join(KINDS)}")
-    faiss = _faiss()
-    size = vectors.shape[1]
-    half, product = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-    if kind == EXACT:
-        index = faiss.IndexScalarQuantizer(size, half, product)
-    else:
-        index = faiss.IndexHNSWSQ(size, half, GRAPH_LINKS, product)
-        index.hnsw.efConstruction = GRAPH_BUILD_BREADTH
+        raise BadInput(f"an index of kind {kind!r} was asked for; there is {', '.join(KINDS[:-1])} and {KINDS[-1]}")
     contiguous = np.ascontiguousarray(vectors, np.float32)
+    index = _empty(kind, *contiguous.shape)
     index.train(contiguous)
     index.add(contiguous)
     return RetrievalIndex(kind, contiguous, index)
 
 
-def open_index(kind: str, vectors: NDArray[np.float32], content: bytes) -> RetrievalIndex:
+def open_index(vectors: NDArray[np.float32], content: bytes) -> RetrievalIndex:
     """An index from `to_bytes`, whose digest the caller has checked: faiss does not withstand strange bytes."""
     faiss = _faiss()
     index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
-    if kind not in KINDS or (index.ntotal, index.d) != vectors.shape:
-        raise CorruptData(f"an index of kind {kind!r} over {(index.ntotal, index.d)} came with vectors {vectors.shape}")
+    if (index.ntotal, index.d) != vectors.shape:
+        raise CorruptData(f"an index over {(index.ntotal, index.d)} came with vectors {vectors.shape}; make both again")
+    kinds = {faiss.IndexScalarQuantizer: EXACT, faiss.IndexIVFScalarQuantizer: CELLS, faiss.IndexHNSWSQ: GRAPH}
+    kind = kinds.get(type(index))
+    if kind is None:
+        raise CorruptData(f"an index came as {type(index).__name__}; this version knows {', '.join(KINDS)}")
     return RetrievalIndex(kind, np.ascontiguousarray(vectors, np.float32), index)
+
+
+def _empty(kind: str, count: int, size: int) -> Any:
+    """An untrained index of a kind for `count` vectors of `size` dimensions."""
+    faiss = _faiss()
+    half, product = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    if kind == EXACT:
+        return faiss.IndexScalarQuantizer(size, half, product)
+    if kind == GRAPH:
+        graph = faiss.IndexHNSWSQ(size, half, GRAPH_LINKS, product)
+        graph.hnsw.efConstruction = GRAPH_BUILD_BREADTH
+        return graph
+    cells = max(1, min(MOST_CELLS, math.isqrt(count)))
+    parted = faiss.index_factory(size, f"IVF{cells},SQfp16", product)
+    parted.cp.max_points_per_centroid = TRAINED_ON
+    parted.cp.min_points_per_centroid = 1
+    parted.nprobe = math.ceil(cells * VISITED_SHARE)
+    return parted
 
 
 def _faiss() -> Any:
