@@ -165,6 +165,7 @@ def test_the_graph_knows_order_and_walks() -> None:
     assert edge(graph, 0, 1)[COSINE] > edge(graph, 0, 2)[COSINE] > 0
     assert edge(graph, 0, 3)[FORWARD] == 0 < edge(graph, 0, 3)[WALK_TWO]
     assert graph.starts[5] - graph.starts[4] == 0
+    assert all(row not in graph.neighbours[graph.starts[row] : graph.starts[row + 1]] for row in range(5))
 
 
 def test_another_versions_features_are_refused(
