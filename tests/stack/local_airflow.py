@@ -80,7 +80,7 @@ class LocalAirflow:
         while not self.api.ask("GET", f"/backfills/{number}")["completed_at"]:
             assert time.monotonic() < deadline, "the backfill does not end"
             time.sleep(1)
-        return [run for run in self.api.runs(HOURLY) if run["data_interval_start"].startswith(hour.key)]
+        return [run for run in self.api.runs(HOURLY) if (run["data_interval_start"] or "").startswith(hour.key)]
 
     @contextmanager
     def with_setting(self, name: str, value: str) -> Iterator[None]:
