@@ -2,12 +2,13 @@
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contracts.settings import Settings, read_settings
+from contracts.settings import Layout, Settings, read_settings
 
 if TYPE_CHECKING:
     from spark_jobs.versions import VersionRow
@@ -47,11 +48,18 @@ def rollback_command(root: Root = None) -> None:
 
 
 def refill_command(root: Root = None) -> None:
-    """Publish the hour that served last again, when Redis was restarted empty; else nothing."""
+    """Fill a Redis that was restarted empty: the hour that served last, and what people did since, from the lake."""
+    from ingest.hot_restore import await_archiver, restore
+    from ingest.redis_store import open_store
     from spark_jobs.refill import refill
 
-    made = refill(_settings(root))
-    print("Redis serves already; nothing to do" if made is None else f"{made.digest} serves, {made.rows:,} users")
+    settings = _settings(root)
+    made = refill(settings)
+    print("Redis serves already" if made is None else f"{made.digest} serves, {made.rows:,} users")
+    now, store = datetime.now(UTC), open_store(settings, on_failure=lambda kind: None)
+    await_archiver(Layout(settings.root).lake, now)
+    print(f"{restore(settings, store, now):,} posted events count again")
+    store.close()
 
 
 def _settings(root: Path | None) -> Settings:

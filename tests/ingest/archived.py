@@ -20,12 +20,12 @@ NOON = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(
 def event(number: int, *, at: datetime = NOON, event_type: str = "view", **other: Any) -> Record:
     """A record of an event that differs by its number, which is its id."""
     occurred_at = int(at.timestamp() * 1_000_000) + number
-    fields: dict[str, Any] = {"source": "web", "anonymous_id": "", "session_id": "s", "item_id": f"i{number % 50}"}
+    person = {"user_id": f"u{number % 100}", "anonymous_id": "", "session_id": "s"}
+    fields: dict[str, Any] = {"source": "web", "item_id": f"i{number % 50}", **person}
     return record_of_event(
         Event(
             event_id=f"e{number:07d}",
             event_type=event_type,
-            user_id=f"u{number % 100}",
             occurred_at=occurred_at,
             sent_at=occurred_at,
             received_at=occurred_at,
