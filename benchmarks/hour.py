@@ -22,12 +22,20 @@ ITEMS, EVENTS_PER_USER = 20_000, 50
 GIB = 1024**3
 
 
-def main(events: str = "1000000,3000000,10000000", root: Path = Path("/tmp/headrace-hour"), keep: bool = False) -> None:
-    """Measure an hour for each number of events (comma-separated); users grow with events, 50 events each."""
+def main(
+    events: str = "1000000,3000000,10000000",
+    root: Path = Path("/tmp/headrace-hour"),
+    keep: bool = False,
+    cold: bool = False,
+) -> None:
+    """Measure an hour for each number of events (comma-separated); users grow with events, 50 events each.
+
+    With `cold` it is the first hour ever, whose factors start from nothing.
+    """
     table: dict[int, RunCost] = {}
     for count in (int(text) for text in events.split(",")):
         place = root / str(count)
-        table[count] = measure_hour(count, place)
+        table[count] = measure_hour(count, place, cold=cold)
         if not keep:
             shutil.rmtree(place, ignore_errors=True)
         _show(table)
@@ -35,13 +43,14 @@ def main(events: str = "1000000,3000000,10000000", root: Path = Path("/tmp/headr
         plot(table, ARTIFACTS / "hour.png")
 
 
-def measure_hour(events: int, root: Path) -> RunCost:
-    """Simulate a world, train its ranker, run one hour to have a warm start, and measure the next."""
+def measure_hour(events: int, root: Path, *, cold: bool) -> RunCost:
+    """Simulate a world, train its ranker, run one hour to have a warm start unless `cold`, and measure the next."""
     simulate(events, root)
     trained_until = (END_AT - timedelta(days=1)).replace(hour=0)
     with bench_airflow(root, replace(Settings(), spark_driver_memory="5g")) as bench:
         _say(events, "training", bench.run(TRAINING, trained_until - timedelta(days=1)))
-        _say(events, "the hour before", bench.run(HOURLY, END_AT - 2 * ONE_HOUR))
+        if not cold:
+            _say(events, "the hour before", bench.run(HOURLY, END_AT - 2 * ONE_HOUR))
         cost = bench.run(HOURLY, END_AT - ONE_HOUR)
         _say(events, "the hour", cost)
         return cost
