@@ -1,5 +1,6 @@
 """The demo as a new user meets it: ready, looked up, backfilled in the real UI, stopped without a trace."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -192,11 +193,24 @@ def test_ctrl_c_in_the_middle_of_a_spark_task_leaves_nothing(tmp_path: Path) -> 
 def test_a_component_that_dies_is_named_and_takes_the_rest_along(tmp_path: Path) -> None:
     with running_demo(tmp_path) as running:
         running.wait_for(r"Redis listens at")
+        server = await_http_server(running)
         below = psutil.Process(running.process.pid).children(recursive=True)
-        next(process for process in below if "gunicorn" in " ".join(process.cmdline())).kill()
+        server.kill()
         assert running.process.wait(STOP_SECONDS * 3) == 2
         assert re.search(r"serve ended by itself with exit code -9; see \S+serve\.log", running.text())
         assert psutil.wait_procs(below, timeout=5)[1] == processes_of(running) == []
+
+
+def await_http_server(demo: RunningDemo) -> psutil.Process:
+    """Wait for the component that serves, whatever title it has by then."""
+    deadline = time.monotonic() + 120
+    while True:
+        for process in psutil.Process(demo.process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if re.search(r"headrace serve|gunicorn: master", " ".join(process.cmdline())):
+                    return process
+        assert demo.process.poll() is None and time.monotonic() < deadline, demo.text()
+        time.sleep(0.1)
 
 
 class Seen:
