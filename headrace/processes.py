@@ -109,15 +109,19 @@ class ProcessSet:
 
     def stop(self) -> None:
         """End the components one after the other, last started first, then everything that they left."""
-        for component in reversed(self.components):
-            component.process.terminate()
-            for command in commands_of(component.process.pid):  # a scheduler waits for its tasks: end them too
-                _signal(command, signal.SIGTERM)
-            wait_until(component.process, time.monotonic() + self.stop_seconds)
-        self.components.clear()
+        for component in list(reversed(self.components)):
+            self.end(component)
         if self._reaper is not None:
             self._reaper.communicate()  # closes its pipe, which is what it waits for
             self._reaper = None
+
+    def end(self, component: Component) -> None:
+        """End one component, by force when it does not end in time."""
+        component.process.terminate()
+        for command in commands_of(component.process.pid):  # a scheduler waits for its tasks: end them too
+            _signal(command, signal.SIGTERM)
+        wait_until(component.process, time.monotonic() + self.stop_seconds)
+        self.components.remove(component)
 
     def _announce(self, component: Component) -> None:
         self.components.append(component)

@@ -92,11 +92,16 @@ class LocalAirflow:
         finally:
             self._restart_scheduler(before)
 
+    def _await_idle(self) -> None:
+        """Wait for the run that the schedule makes when an hour ends in the middle of the tests."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while any(self.api.runs(HOURLY, state=state) for state in ("queued", "running")):
+            assert time.monotonic() < deadline, "the runs do not end"
+            time.sleep(1)
+
     def _restart_scheduler(self, environment: Mapping[str, str]) -> None:
-        component = next(part for part in self.processes.components if part.name == SCHEDULER)
-        component.process.terminate()
-        component.process.wait(60)
-        self.processes.components.remove(component)
+        self._await_idle()
+        self.processes.end(next(part for part in self.processes.components if part.name == SCHEDULER))
         self.processes.environment = environment
         self.processes.start(SCHEDULER, airflow_command(*COMPONENTS[SCHEDULER]))
 
