@@ -56,6 +56,24 @@ class OwnItems:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """What a person did since their profile was made: parallel arrays of n events, oldest first.
+
+    `at_seconds` int64 [n] epoch seconds; `values` float64 [n], NaN where an event has none. Items may be unknown ones.
+    """
+
+    item_ids: tuple[str, ...] = ()
+    event_types: tuple[str, ...] = ()
+    at_seconds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
+
+    def __post_init__(self) -> None:
+        lengths = {len(getattr(self, name)) for name in self.__slots__}
+        if len(lengths) > 1:
+            raise BadInput(f"a live session came as columns of {sorted(lengths)} rows; give all the same")
+
+
 def unknown_user_stats() -> NDArray[np.float64]:
     """Statistics of a user of whom nothing is known: all missing."""
     return np.full(len(USER_STATS), np.nan)
@@ -66,7 +84,8 @@ class Request:
     """One question to the two stages.
 
     `user_stats` is float64 in the order of USER_STATS; `as_of_at` is epoch seconds, the instant that ages are
-    counted from; items in `excluded` never appear; `allowed`, when given, is all that may appear.
+    counted from; items in `excluded` never appear; `allowed`, when given, is all that may appear. `own` and
+    `user_stats` already hold what the live `session` added (models.live_state).
     """
 
     user_id: str
@@ -75,6 +94,7 @@ class Request:
     user_stats: NDArray[np.float64] = field(default_factory=unknown_user_stats)
     excluded: frozenset[str] = frozenset()
     allowed: frozenset[str] | None = None
+    session: LiveSession = field(default_factory=LiveSession)
 
     def __post_init__(self) -> None:
         if self.user_stats.shape != (len(USER_STATS),):
