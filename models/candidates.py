@@ -105,6 +105,8 @@ def _closed(bundle: CandidateBundle, request: Request) -> NDArray[np.bool_]:
     if request.excluded:
         excluded = bundle.items.rows(tuple(request.excluded))
         closed[excluded[excluded >= 0]] = True
+    if request.allowed_rows is not None:
+        closed |= ~request.allowed_rows
     return closed
 
 

@@ -84,8 +84,9 @@ class Request:
     """One question to the two stages.
 
     `user_stats` is float64 in the order of USER_STATS; `as_of_at` is epoch seconds, the instant that ages are
-    counted from; items in `excluded` never appear; `allowed`, when given, is all that may appear. `own` and
-    `user_stats` already hold what the live `session` added (models.live_state).
+    counted from; items in `excluded` never appear; `allowed`, when given, is all that may appear, and so is
+    `allowed_rows` bool [items of the bundle], as a filter opens them. `own` and `user_stats` already hold what the live
+    `session` added (models.live_state).
     """
 
     user_id: str
@@ -95,6 +96,7 @@ class Request:
     excluded: frozenset[str] = frozenset()
     allowed: frozenset[str] | None = None
     session: LiveSession = field(default_factory=LiveSession)
+    allowed_rows: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.user_stats.shape != (len(USER_STATS),):

@@ -1,0 +1,60 @@
+"""What a filter can ask of items: category, price and attributes as columns, each value kept once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import BadInput
+from models.id_map import UNKNOWN_ROW
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeColumn:
+    """One field of n items: `codes` int32 [n] are indices into `values`, -1 where an item has none.
+
+    Derived: `numbers` float64 [values], NaN where a value is no number.
+    """
+
+    codes: NDArray[np.int32]
+    values: tuple[str, ...]
+    numbers: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    _places: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.codes.size and not UNKNOWN_ROW <= self.codes.min() <= self.codes.max() < len(self.values):
+            raise BadInput(f"codes {self.codes.min()} to {self.codes.max()} came for {len(self.values)} values")
+        object.__setattr__(self, "numbers", np.array([as_number(value) for value in self.values], np.float64))
+        object.__setattr__(self, "_places", {value: place for place, value in enumerate(self.values)})
+
+    def place_of(self, value: str) -> int:
+        """Index of a value, UNKNOWN_ROW when no item has it."""
+        return self._places.get(value, UNKNOWN_ROW)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAttributes:
+    """n items: `columns` by field, and `prices` float64 [n], NaN where unknown."""
+
+    prices: NDArray[np.float64]
+    columns: Mapping[str, AttributeColumn] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, column in self.columns.items():
+            if len(column.codes) != len(self.prices):
+                raise BadInput(f"attribute {name} has {len(column.codes)} rows for {len(self.prices)} items")
+
+    def __len__(self) -> int:
+        return len(self.prices)
+
+
+def as_number(text: str) -> float:
+    """A finite number, or NaN; digits with a sign, a point or an exponent, nothing else that float() would take."""
+    if not text or len(text) > 40 or text.strip("0123456789+-.eE"):
+        return float("nan")
+    try:
+        number = float(text)
+    except ValueError:
+        return float("nan")
+    return number if np.isfinite(number) else float("nan")
