@@ -1,6 +1,7 @@
 """The overlay: what happened to a person since the hour. Written by events, obeyed by every place that answers.
 
-Its first byte is the route flag, which alone says whether stored bytes may be handed through; JSON follows.
+Its first byte is the route flag, which alone says whether stored bytes may be handed through; JSON follows. A session
+that names an item, items gone and a forgetting make a decision due.
 `docs/user-state.md` tells the whole; `ingest.hot_state` writes it.
 """
 

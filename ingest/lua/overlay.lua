@@ -9,17 +9,25 @@ local new, more_gone = cjson.decode(ARGV[2]), ARGV[3] and cjson.decode(ARGV[3]) 
 
 local raw = redis.call('GET', KEYS[1])
 
-local HEAD, TAIL, BETWEEN, LEAST_ROW = '^0{"seq":(%d+),"events":%[', '],"gone":{}}', '],["', 60
+local HEAD, TAIL, BETWEEN, LEAST_ROW = '^([01]){"seq":(%d+),"events":%[', '],"gone":{}}', '],["', 60
+
+-- An event that names an item makes a decision due; one that names none, such as a page seen, changes no list.
+local function flag_of(rows)
+  for _, event in ipairs(rows) do
+    if event[3] ~= '' then return '1' end
+  end
+  return '0'
+end
 
 -- What most events need: rows added behind those of somebody who hides nothing, without reading what stands there.
 -- Text is enough, because a quote inside of an id is escaped, so that `],["` stands between rows only.
 local function append()
   if forget_at > 0 or ARGV[3] or #new > most_events then return nil end
-  local seq, rows, last_at = 0, '', 0
+  local seq, rows, last_at, flag = 0, '', 0, '0'
   if raw then
-    local _, head_end, digits = string.find(raw, HEAD)
+    local _, head_end, former, digits = string.find(raw, HEAD)
     if not digits or string.sub(raw, -#TAIL) ~= TAIL then return nil end
-    seq, rows = tonumber(digits), string.sub(raw, head_end + 1, -#TAIL - 1)
+    seq, rows, flag = tonumber(digits), string.sub(raw, head_end + 1, -#TAIL - 1), former
     last_at = tonumber(string.match(string.sub(rows, -80), ',(%d+),[^,%]]+%]$'))
     if not last_at or last_at + session_life <= now then return nil end
   end
@@ -45,7 +53,8 @@ local function append()
     end
   end
   local all = (rows == '' and '' or rows .. ',') .. table.concat(parts, ',')
-  redis.call('SET', KEYS[1], string.format('0{"seq":%d,"events":[', seq) .. all .. TAIL,
+  if flag == '0' then flag = flag_of(new) end
+  redis.call('SET', KEYS[1], string.format('%s{"seq":%d,"events":[', flag, seq) .. all .. TAIL,
     'PX', string.format('%d', last_at + session_life - now))
   replies[#replies + 1] = seq
   return replies
@@ -124,7 +133,7 @@ if last <= now then
   redis.call('DEL', KEYS[1])
   return replies
 end
-local flag = (count > 0 or forgotten > 0) and '1' or '0'
+local flag = (count > 0 or forgotten > 0) and '1' or flag_of(events)
 local body = string.format('%s{"seq":%d,"events":%s,"gone":%s', flag, seq,
   #events > 0 and cjson.encode(events) or '[]', cjson.encode(gone))
 if forgotten > 0 then body = body .. string.format(',"forgotten":%d', forgotten) end

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from contracts.event_contract import NOT_INTERESTED, PURCHASE, SHOWN, VIEW
+from contracts.event_contract import NOT_INTERESTED, PAGE, PURCHASE, SEARCH, SHOWN, VIEW
 from contracts.overlay import MAX_GONE_ITEMS, MAX_SESSION_EVENTS, Overlay, decode_overlay, hands_through, sequence_of
 from contracts.redis_layout import POINTER, Pointer, list_key, overlay_key, profile_key
 from contracts.settings import Settings
@@ -54,13 +54,27 @@ def overlay_of(server: redis.Redis, person: str = "ada") -> Overlay:
     return decode_overlay(raw)
 
 
-def test_a_view_is_remembered_and_leaves_the_list_as_it_is(hot: HotState, server: redis.Redis) -> None:
+def test_a_view_is_remembered_and_makes_a_decision_due(hot: HotState, server: redis.Redis) -> None:
     event = happening(VIEW, "apple", value=2.5)
     assert hot.apply([event], soon()) == {event.event_id: 1}
     raw = server.get(overlay_key("ada"))
-    assert hands_through(raw)
+    assert not hands_through(raw)
     assert decode_overlay(raw).events == ((event.event_id, VIEW, "apple", event.occurred_at // 1_000, 2.5),)
     assert 29 * 60 < server.ttl(overlay_key("ada")) <= 30 * 60
+
+
+@pytest.mark.parametrize("late", [0.0, 5.0])
+def test_what_names_no_item_leaves_the_list_as_it_is_until_something_does(
+    late: float, hot: HotState, server: redis.Redis
+) -> None:
+    pages = [happening(PAGE, "", ago_seconds=20), happening(SEARCH, "", ago_seconds=10), happening(PAGE, "")]
+    for event in pages:
+        hot.apply([event], soon())
+        assert hands_through(server.get(overlay_key("ada")))
+    hot.apply([happening(VIEW, "apple", ago_seconds=late)], soon())
+    hot.apply([happening(PAGE, "")], soon())
+    assert not hands_through(server.get(overlay_key("ada")))
+    assert overlay_of(server).seq == 5
 
 
 @pytest.mark.parametrize(("event_type", "hidden"), [(PURCHASE, DAY), (NOT_INTERESTED, 30 * DAY)])

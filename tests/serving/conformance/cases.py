@@ -22,7 +22,8 @@ class Case:
     seq: str = ""
 
 
-SEEN = b'0{"seq":7,"events":[["e","view","apple",1769846400000,null]],"gone":{}}'
+PAGED = b'0{"seq":7,"events":[["e","page","",1769846400000,null]],"gone":{}}'
+VIEWED = b'1{"seq":7,"events":[["e","view","apple",1769846400000,null]],"gone":{}}'
 BOUGHT = b'1{"seq":8,"events":[],"gone":{"apple":9999999999999}}'
 BOUGHT_LONG_AGO = b'1{"seq":8,"events":[],"gone":{"apple":1769846400000}}'
 FORGOTTEN = b'1{"seq":9,"events":[],"gone":{},"forgotten":1999999999999}'
@@ -35,9 +36,10 @@ CASES = (
     Case("an id with spaces and signs", f"{USERS}tilde~%20user+1"),
     Case("an id of 256 bytes", USERS + LONG_ID),
     Case("a head user with an overlay", f"{USERS}ada", overlaid="ada"),
-    Case("an overlay that changes no list", f"{USERS}ada", overlaid="ada", overlay=SEEN, seq="7"),
+    Case("an overlay that changes no list", f"{USERS}ada", overlaid="ada", overlay=PAGED, seq="7"),
+    Case("an overlay with a session", f"{USERS}ada", overlaid="ada", overlay=VIEWED, seq="7"),
     Case(
-        "such an overlay without a list", f"{USERS}nobody", source="popular", overlaid="nobody", overlay=SEEN, seq="7"
+        "such an overlay without a list", f"{USERS}nobody", source="popular", overlaid="nobody", overlay=PAGED, seq="7"
     ),
     Case("an overlay with a bought item", f"{USERS}ada", overlaid="ada", overlay=BOUGHT, seq="8"),
     Case("an item bought long ago", f"{USERS}ada", overlaid="ada", overlay=BOUGHT_LONG_AGO, seq="8"),
@@ -50,7 +52,7 @@ CASES = (
         f"{USERS}ada",
         origin="https://shop.example",
         overlaid="ada",
-        overlay=SEEN,
+        overlay=PAGED,
         seq="7",
     ),
     Case("a limit", f"{USERS}ada", query="limit=2"),

@@ -15,7 +15,7 @@ from contracts.redis_layout import DELISTED, DELISTED_MARK, overlay_key
 from contracts.settings import Settings
 from serving.app import create_app, create_flask, services_of
 from serving.services import open_services
-from tests.serving.conformance.cases import BOUGHT, CASES, SEEN, Case
+from tests.serving.conformance.cases import BOUGHT, CASES, PAGED, VIEWED, Case
 from tests.serving.published import HEAD_USERS, Version
 
 COUNT = re.compile(r"^headrace_request_seconds_count\{(.*)\} (.*)$", re.MULTILINE)
@@ -71,7 +71,8 @@ def test_the_age_is_that_of_the_version(layers: tuple[Flask, Flask], monkeypatch
     ("overlay", "delisted", "seen_behind_the_fast_path"),
     [
         (b"", "", []),
-        (SEEN, "", []),
+        (PAGED, "", []),
+        (VIEWED, "", ["ada"]),
         (BOUGHT, "", ["ada"]),
         (b"{}", "", ["ada"]),
         (b"", "zebra", []),
