@@ -76,6 +76,11 @@ class Settings:
     redis_timeout_ms: int = setting(30, "Deadline of one round trip to Redis on a request.")
     pointer_cache_ms: int = setting(1_000, "How long a process trusts the pointer that it read.")
     breaker_open_ms: int = setting(1_000, "How long an open breaker waits before it probes Redis again.")
+    request_timeout_ms: int = setting(200, "Deadline of a whole look-up, from its receipt to its answer.")
+    inference_timeout_ms: int = setting(150, "Longest wait of a look-up for on-demand inference.")
+    answer_reserve_ms: int = setting(
+        20, "What of a look-up's deadline is kept for writing the answer, with or without inference."
+    )
     placements_file: str = setting("", "TOML of placements; empty takes the one that ships with serving.")
     cors_origins: str = setting("", "Origins allowed to call from a browser, by comma; empty allows none.")
     access_log: bool = setting(False, "Whether gunicorn writes a line a request.")
