@@ -50,6 +50,9 @@ class Settings:
     als_iterations: int = setting(10, "Sweeps of a cold fit; a warm start does a third of them.")
     als_regularization: float = setting(0.05, "L2 penalty of the factors.")
     als_memory_bytes: int = setting(4 * 1024**3, "What auto lets implicit use before it takes Spark.")
+    new_items: int = setting(
+        100_000, "Catalogue items without any event that can be found by their category, at most; 0 is none."
+    )
     taste_clusters: int = setting(8, "Clusters of users on their factors.")
 
     # Ranker
@@ -153,7 +156,7 @@ def _parse(name: str, text: str, default: object) -> object:
 
 def _refuse_impossible(settings: Settings) -> None:
     shares = ("head_share", "minimum_overlap", "minimum_ndcg", "minimum_coverage")
-    zero_is_fine = {*shares, "als_regularization", "pointer_cache_ms", "breaker_open_ms"}
+    zero_is_fine = {*shares, "als_regularization", "new_items", "pointer_cache_ms", "breaker_open_ms"}
     for f in fields(Settings):
         value, name = getattr(settings, f.name), ENV_PREFIX + f.name.upper()
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -204,6 +207,11 @@ class Layout:
     def rankers(self) -> Path:
         """Ranker bundles, one folder a version."""
         return self.root / "bundles" / "ranker"
+
+    @property
+    def sessions(self) -> Path:
+        """Session models, one folder a version."""
+        return self.root / "bundles" / "session"
 
     @property
     def cache(self) -> Path:
