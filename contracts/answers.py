@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 SOURCE_HEAD, SOURCE_POPULAR, SOURCE_SIMILAR, SOURCE_FALLBACK = "head", "popular", "similar", "fallback"
-SOURCE_TRENDING = "trending"
+SOURCE_TRENDING, SOURCE_ON_DEMAND = "trending", "on_demand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,15 @@ def encode_answer(head: AnswerHead, item_ids: Sequence[str], scores: Sequence[fl
         "reason": head.reason,
         "version": head.version,
         "generated_at": head.generated_at,
-        "recommendation_id": recommendation_id(head.version, head.subject),
+        "recommendation_id": recommendation_id(head.version, named_subject(head.source, head.subject)),
         "subject": head.subject,
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def named_subject(source: str, subject: str) -> str:
+    """What names a list of that source within its version: what was computed on demand is not the stored list."""
+    return f"{SOURCE_ON_DEMAND}/{subject}" if source == SOURCE_ON_DEMAND else subject
 
 
 def recommendation_id(version: str, subject: str) -> str:

@@ -8,20 +8,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from contracts.answers import SOURCE_HEAD, SOURCE_POPULAR
+from contracts.answers import SOURCE_HEAD, SOURCE_ON_DEMAND, SOURCE_POPULAR
 from contracts.errors import BadInput
 from contracts.lake import REGION, SEGMENT
 
-LIST = "list"
-PERSON_FIELDS = (LIST, SEGMENT, REGION)
-SOURCES = (SOURCE_HEAD, SOURCE_POPULAR)
-DEFAULT = "default"
+LIST, HISTORY, SESSION = "list", "history", "session"
+PERSON_FIELDS = (LIST, HISTORY, SESSION, SEGMENT, REGION)
+SOURCES = (SOURCE_HEAD, SOURCE_ON_DEMAND, SOURCE_POPULAR)
+DEFAULT, OPTIONAL = "default", ("limit", "session")
 MAX_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """One place. `limit` 0 is the whole stored list."""
+    """One place. `limit` 0 is the whole stored list; `session`, whether newer events set the stored list aside."""
 
     name: str
     intent: str
@@ -29,11 +29,22 @@ class Placement:
     sources: frozenset[str]
     fields: frozenset[str]
     limit: int = 0
+    session: bool = False
 
     @property
     def hands_bytes_through(self) -> bool:
         """Whether a person's stored bytes are, unchanged, the answer."""
-        return self.personal and SOURCE_HEAD in self.sources and LIST in self.fields and not self.limit
+        return self.uses_list and not self.limit
+
+    @property
+    def uses_list(self) -> bool:
+        """Whether a person's own stored list may answer."""
+        return self.personal and SOURCE_HEAD in self.sources and LIST in self.fields
+
+    @property
+    def asks(self) -> bool:
+        """Whether a list may be computed on demand."""
+        return SOURCE_ON_DEMAND in self.sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ def _placement(name: str, table: Any) -> Placement:
         raise BadInput(f"placements file has {name!r} outside a table; only {DEFAULT!r} stands there")
     known = [field.name for field in fields(Placement) if field.name != "name"]
     _refuse_unknown(f"key of placement {name}", table, known)
-    missing = [key for key in known if key not in table and key != "limit"]
+    missing = [key for key in known if key not in table and key not in OPTIONAL]
     if missing:
         raise BadInput(f"placement {name} lacks {', '.join(missing)}")
     _refuse_unknown(f"source of placement {name}", table["sources"], SOURCES)
@@ -90,11 +101,18 @@ def _refuse_unknown(what: str, given: Iterable[str], known: Iterable[str]) -> No
 
 def _refuse_contradictions(placement: Placement) -> None:
     name = placement.name
-    if not isinstance(placement.personal, bool):
-        raise BadInput(f"placement {name} has personal = {placement.personal!r}; write true or false")
+    for key in ("personal", "session"):
+        if not isinstance(value := getattr(placement, key), bool):
+            raise BadInput(f"placement {name} has {key} = {value!r}; write true or false")
     if not placement.personal and placement.fields:
         raise BadInput(f"placement {name} is not personal, but uses {', '.join(sorted(placement.fields))} of a person")
     if SOURCE_HEAD in placement.sources and LIST not in placement.fields:
         raise BadInput(f"placement {name} has the source head, but may not use the field list")
+    if placement.asks and placement.fields.isdisjoint((HISTORY, SESSION)):
+        raise BadInput(f"placement {name} has the source {SOURCE_ON_DEMAND}, but uses neither history nor session")
+    if placement.session and not (placement.asks and SESSION in placement.fields):
+        raise BadInput(
+            f"placement {name} has session = true; that takes the source {SOURCE_ON_DEMAND} and the field session"
+        )
     if not isinstance(placement.limit, int) or not 0 <= placement.limit <= MAX_LIMIT:
         raise BadInput(f"placement {name} has limit = {placement.limit!r}; it takes 1 to {MAX_LIMIT}, or 0 for all")

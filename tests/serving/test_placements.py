@@ -31,7 +31,9 @@ def test_the_shipped_placements_hand_the_default_through() -> None:
     assert {"home", "up_next", "search", "item_page", "cart"} <= set(shipped.by_name)
     assert shipped.default.name == "home"
     assert shipped.default.hands_bytes_through
+    assert shipped.default.asks and shipped.default.session
     assert not shipped.named("search").personal
+    assert not shipped.named("email").asks
 
 
 def test_a_file_of_ones_own_takes_their_place(tmp_path: Path) -> None:
@@ -49,6 +51,13 @@ def test_a_file_of_ones_own_takes_their_place(tmp_path: Path) -> None:
         ("personal = true", "personal = false", "not personal, but uses list"),
         ("personal = true", 'personal = "yes"', "personal = 'yes'; write true or false"),
         ('["list"]', "[]", "source head, but may not use the field list"),
+        ('["head"]', '["head", "on_demand"]', "source on_demand, but uses neither history nor session"),
+        (
+            '["list"]',
+            '["list"]\nsession = true',
+            "session = true; that takes the source on_demand and the field session",
+        ),
+        ('["list"]', '["list"]\nsession = 1', "session = 1; write true or false"),
         ('fields = ["list"]', 'fields = ["list"]\nlimit = 501', "limit = 501; it takes 1 to 500"),
         ('intent = "What is good"', "", "lacks intent"),
         ('default = "shelf"', 'default = "attic"', "default placement is 'attic'; it takes one of shelf"),
