@@ -88,6 +88,19 @@ class Settings:
     cors_origins: str = setting("", "Origins allowed to call from a browser, by comma; empty allows none.")
     access_log: bool = setting(False, "Whether gunicorn writes a line a request.")
 
+    # Inference
+    inference_url: str = setting(
+        "", "Listener of the inference service: unix:///path or tcp://host:port; empty is a socket under root."
+    )
+    inference_workers: int = setting(2, "Processes of the inference service that compute, one question at a time each.")
+    inference_queue: int = setting(64, "Questions that may wait for a worker; beyond that the service refuses at once.")
+    inference_cache_ms: int = setting(3_000, "How long an answer is kept for equal questions; 0 keeps none.")
+    inference_stuck_ms: int = setting(2_000, "How long one question may take before its worker is killed.")
+    inference_worker_bytes: int = setting(4 * 1024**3, "Memory that a worker may take before it ends and is replaced.")
+    inference_metrics: str = setting(
+        "127.0.0.1:9109", "Address of the inference service's own /metrics; empty opens none."
+    )
+
     # Events
     stream_url: str = setting(
         "redis://127.0.0.1:6380/0", "Server of the event stream: redis://, unix:// or kafka://host:port/topic."
@@ -156,7 +169,14 @@ def _parse(name: str, text: str, default: object) -> object:
 
 def _refuse_impossible(settings: Settings) -> None:
     shares = ("head_share", "minimum_overlap", "minimum_ndcg", "minimum_coverage")
-    zero_is_fine = {*shares, "als_regularization", "new_items", "pointer_cache_ms", "breaker_open_ms"}
+    zero_is_fine = {
+        *shares,
+        "als_regularization",
+        "new_items",
+        "pointer_cache_ms",
+        "breaker_open_ms",
+        "inference_cache_ms",
+    }
     for f in fields(Settings):
         value, name = getattr(settings, f.name), ENV_PREFIX + f.name.upper()
         if isinstance(value, int | float) and not isinstance(value, bool):

@@ -123,3 +123,47 @@ def test_open_times_differ_between_processes(clock: Clock) -> None:
         return clock.now
 
     assert len({first_probe_at() for _ in range(20)}) > 1
+
+
+def test_it_opens_when_most_of_many_calls_are_slow(clock: Clock) -> None:
+    breaker = Breaker(OPEN_SECONDS, clock, slow_seconds=0.1)
+    for _ in range(WINDOW_CALLS - 1):
+        breaker.succeeded(0.2)
+    assert breaker.state == CLOSED  # the window is not full
+    breaker.succeeded(0.05)
+    assert breaker.state == CLOSED
+    breaker.succeeded(0.2)
+    assert breaker.state == OPEN
+
+
+def test_a_few_slow_calls_among_quick_ones_keep_it_closed(clock: Clock) -> None:
+    breaker = Breaker(OPEN_SECONDS, clock, slow_seconds=0.1)
+    for turn in range(4 * WINDOW_CALLS):
+        breaker.succeeded(0.2 if turn % 3 else 0.05)
+    assert breaker.state == CLOSED
+
+
+def test_as_many_probes_at_a_time_as_it_was_given_and_so_many_close_it(clock: Clock) -> None:
+    breaker = Breaker(OPEN_SECONDS, clock, probes=3)
+    open_it(breaker)
+    clock.now += LONGEST_OPEN
+    assert [breaker.allows() for _ in range(4)] == [True, True, True, False]
+    breaker.succeeded()
+    breaker.succeeded()
+    assert breaker.state == HALF_OPEN
+    breaker.succeeded()
+    assert breaker.state == CLOSED
+
+
+def test_a_slow_probe_opens_again(clock: Clock) -> None:
+    breaker = Breaker(OPEN_SECONDS, clock, slow_seconds=0.1, probes=3)
+    open_it(breaker)
+    clock.now += LONGEST_OPEN
+    assert breaker.allows()
+    breaker.succeeded(0.2)
+    assert breaker.state == OPEN
+    clock.now += LONGEST_OPEN
+    for _ in range(3):
+        assert breaker.allows()
+        breaker.succeeded()
+    assert breaker.state == CLOSED
