@@ -234,6 +234,16 @@ class Layout:
         return self.root / "bundles" / "session"
 
     @property
+    def profiles(self) -> Path:
+        """What is known of people as of an hour, one folder an hour."""
+        return self.root / "bundles" / "profiles"
+
+    @property
+    def serving_models(self) -> Path:
+        """Which bundles answer for an hour, one file an hour."""
+        return self.root / "bundles" / "serving"
+
+    @property
     def cache(self) -> Path:
         """What can be made again: compiled rankers, the serving process's last list."""
         return self.root / "cache"
