@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from contracts.features import ITEM_STATS
 from models.als import FoldIn
 from models.bundle import read_bundle, write_bundle
 from models.id_map import UNKNOWN_ROW, IdMap
+from models.item_attributes import AttributeColumn, ItemAttributes
 from models.item_features import category_prices, item_features
 from models.item_vectors import one_hot, with_cold_vectors
 from models.retrieval_index import EXACT, RetrievalIndex, build_index, open_index
@@ -22,6 +23,7 @@ from models.retrieval_index import EXACT, RetrievalIndex, build_index, open_inde
 MADE_BY = "python -m headrace hour"
 ARRAYS = ("item_factors", "neighbour_rows", "neighbour_scores", "item_stats", "category_codes", "popular_rows")
 NAMES_FILE = "names.json"
+PRICES_FILE, CODES_FILE = "item_prices.npy", "attribute_codes.npy"  # a bundle of before knows of no attributes
 INDEX_FILE = "retrieval.faiss"  # an exact index is made from the factors faster than it is read
 
 
@@ -34,9 +36,9 @@ class CandidateBundle:
     `category_codes` int32 [n], indices into `categories`, -1 where unknown; `popular_rows` int32, distinct rows by
     recent popularity, best first. BadInput when they do not fit each other.
 
-    `retrieval` searches the factors, with vectors foretold from the category where an item has none: by `given_index`
-    where it is over these very vectors, exactly otherwise. `touched` bool [n] marks items with factors of their own,
-    `foretold` those with a foretold vector.
+    `retrieval` searches the factors, with vectors foretold from the category where an item has none: by `given_index`,
+    or its bytes, where it is over these very vectors, exactly otherwise. `touched` bool [n] marks items with factors of
+    their own, `foretold` those with a foretold vector. `attributes` is what filters ask, the category among it.
     """
 
     items: IdMap
@@ -50,7 +52,8 @@ class CandidateBundle:
     interval_key: str
     engine: str
     regularization: float
-    given_index: InitVar[RetrievalIndex | None] = None
+    attributes: ItemAttributes = field(default_factory=ItemAttributes, repr=False, compare=False)
+    given_index: InitVar[RetrievalIndex | bytes | None] = None
     retrieval: RetrievalIndex = field(init=False, repr=False, compare=False)
     fold_in: FoldIn = field(init=False, repr=False, compare=False)
     category_prices: NDArray[np.float64] = field(init=False, repr=False, compare=False)
@@ -58,7 +61,7 @@ class CandidateBundle:
     touched: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
     foretold: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self, given_index: RetrievalIndex | None) -> None:
+    def __post_init__(self, given_index: RetrievalIndex | bytes | None) -> None:
         self._refuse_misfits()
         prices = category_prices(self.item_stats, self.category_codes, len(self.categories))
         touched = self.item_factors.any(axis=1)
@@ -67,7 +70,8 @@ class CandidateBundle:
             "fold_in": FoldIn(self.item_factors, self.regularization),
             "category_prices": prices,
             "item_features": item_features(self.item_stats, self.category_codes, prices),
-            "retrieval": given_index if _fits(given_index, vectors) else build_index(vectors, EXACT),
+            "retrieval": _index_over(vectors, given_index),
+            "attributes": self.attributes.with_categories(self.category_codes, self.categories),
             "touched": touched,
             "foretold": vectors.any(axis=1) & ~touched,
         }
@@ -80,6 +84,8 @@ class CandidateBundle:
             rows = len(getattr(self, name))
             if rows != count:
                 raise BadInput(f"{name} has {rows} rows for {count} items; build both from one id map")
+        if len(self.attributes) not in (0, count):
+            raise BadInput(f"attributes of {len(self.attributes)} items came for {count}; build both from one id map")
         if self.item_stats.shape[1:] != (len(ITEM_STATS),):
             raise BadInput(f"item_stats has shape {self.item_stats.shape}; it takes {len(ITEM_STATS)} columns")
         if not (np.isfinite(self.item_factors).all() and np.isfinite(self.neighbour_scores).all()):
@@ -100,7 +106,16 @@ class CandidateBundle:
         def write_files(partial: Path) -> None:
             for name in ARRAYS:
                 np.save(partial / f"{name}.npy", getattr(self, name), allow_pickle=False)
-            names = {"items": self.items.external_ids, "categories": self.categories, "item_stats": ITEM_STATS}
+            columns = self.attributes.own_columns
+            np.save(partial / PRICES_FILE, self.attributes.prices, allow_pickle=False)
+            codes = [column.codes for column in columns.values()] or np.zeros((0, len(self.items)))
+            np.save(partial / CODES_FILE, np.asarray(codes, np.int32), allow_pickle=False)
+            names = {
+                "items": self.items.external_ids,
+                "categories": self.categories,
+                "item_stats": ITEM_STATS,
+                "attributes": {name: column.values for name, column in columns.items()},
+            }
             (partial / NAMES_FILE).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
             if self.retrieval.kind != EXACT:
                 (partial / INDEX_FILE).write_bytes(self.retrieval.to_bytes())
@@ -113,26 +128,39 @@ class CandidateBundle:
         """Read a bundle whose digests hold; MissingInput or CorruptData otherwise."""
         files = {name: f"{name}.npy" for name in ARRAYS}
         manifest, contents = read_bundle(
-            folder, [*files.values(), NAMES_FILE], made_by=MADE_BY, if_listed=(INDEX_FILE,)
+            folder, [*files.values(), NAMES_FILE], made_by=MADE_BY, if_listed=(INDEX_FILE, PRICES_FILE, CODES_FILE)
         )
         names = json.loads(contents[NAMES_FILE])
         if names.get("item_stats") != list(ITEM_STATS):
             raise CorruptData(f"{folder} holds other item statistics than this version knows; make it again: {MADE_BY}")
-        arrays: dict[str, Any] = {
-            name: np.load(io.BytesIO(contents[file]), allow_pickle=False) for name, file in files.items()
-        }
-        exact = cls(
+        arrays: dict[str, Any] = {name: _array(contents[file]) for name, file in files.items()}
+        return cls(
             items=IdMap(tuple(names["items"])),
             categories=tuple(names["categories"]),
             interval_key=manifest["interval_key"],
             engine=manifest["engine"],
             regularization=manifest["regularization"],
+            attributes=_attributes(contents, names),
+            given_index=contents.get(INDEX_FILE),
             **arrays,
         )
-        if INDEX_FILE not in contents:
-            return exact
-        return replace(exact, given_index=open_index(exact.retrieval.vectors, contents[INDEX_FILE]))
 
 
-def _fits(index: RetrievalIndex | None, vectors: NDArray[np.float32]) -> bool:
-    return index is not None and np.array_equal(index.vectors, vectors)
+def _attributes(contents: Mapping[str, bytes], names: Mapping[str, Any]) -> ItemAttributes:
+    if PRICES_FILE not in contents or CODES_FILE not in contents:
+        return ItemAttributes()
+    pairs = zip(_array(contents[CODES_FILE]), names["attributes"].items(), strict=True)
+    columns = {name: AttributeColumn(codes, tuple(values)) for codes, (name, values) in pairs}
+    return ItemAttributes(_array(contents[PRICES_FILE]), columns)
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+
+
+def _index_over(vectors: NDArray[np.float32], given: RetrievalIndex | bytes | None) -> RetrievalIndex:
+    if isinstance(given, bytes):
+        return open_index(vectors, given)
+    if given is not None and np.array_equal(given.vectors, vectors):
+        return given
+    return build_index(vectors, EXACT)

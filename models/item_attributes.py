@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import BadInput
+from contracts.lake import CATEGORY
 from models.id_map import UNKNOWN_ROW
 
 
@@ -35,9 +36,9 @@ class AttributeColumn:
 
 @dataclass(frozen=True, slots=True)
 class ItemAttributes:
-    """n items: `columns` by field, and `prices` float64 [n], NaN where unknown."""
+    """n items: `prices` float64 [n], NaN where unknown, and `columns` by field, the category among them."""
 
-    prices: NDArray[np.float64]
+    prices: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     columns: Mapping[str, AttributeColumn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -47,6 +48,16 @@ class ItemAttributes:
 
     def __len__(self) -> int:
         return len(self.prices)
+
+    def with_categories(self, codes: NDArray[np.int32], categories: tuple[str, ...]) -> "ItemAttributes":
+        """The same with each item's category as a column; where nothing was known, of as many items."""
+        prices = self.prices if len(self.prices) else np.full(len(codes), np.nan)
+        return ItemAttributes(prices, {**self.columns, CATEGORY: AttributeColumn(codes, categories)})
+
+    @property
+    def own_columns(self) -> dict[str, AttributeColumn]:
+        """Columns by field in the order of names, without the category."""
+        return {name: self.columns[name] for name in sorted(self.columns) if name != CATEGORY}
 
 
 def as_number(text: str) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.synchronize import Event
@@ -14,7 +15,9 @@ from contracts.errors import BadInput, CorruptData, MissingInput
 from contracts.features import FEATURE_ORDER
 from models import folders
 from models.bundle import MANIFEST_FILE, read_bundle, read_manifest, verify_bundle, write_bundle
-from models.candidate_bundle import ARRAYS, CandidateBundle
+from models.candidate_bundle import ARRAYS, CODES_FILE, PRICES_FILE, CandidateBundle
+from models.item_attributes import AttributeColumn, ItemAttributes
+from models.item_filter import ItemFilter
 from models.ranker import NOTES_FILE, RankerBundle
 
 MADE_BY = "a test"
@@ -32,6 +35,39 @@ def test_a_candidate_bundle_comes_back_as_it_was(bundle: CandidateBundle, tmp_pa
         np.testing.assert_array_equal(getattr(loaded, name), getattr(bundle, name))
     assert (loaded.items, loaded.categories, loaded.engine) == (bundle.items, bundle.categories, bundle.engine)
     assert bundle.save(tmp_path / "again", {}) == digest == read_manifest(tmp_path / "b", made_by=MADE_BY)["digest"]
+
+
+def test_attributes_come_back_with_their_bundle_and_the_category_is_one(
+    bundle: CandidateBundle, tmp_path: Path
+) -> None:
+    count = len(bundle.items)
+    brands = AttributeColumn((np.arange(count) % 4 - 1).astype(np.int32), ("5", "north", "süd"))
+    prices = np.where(np.arange(count) % 3 > 0, np.arange(count) / 2, np.nan)
+    described = replace(bundle, attributes=ItemAttributes(prices, {"brand": brands}))
+    described.save(tmp_path / "b", {})
+    found = CandidateBundle.load(tmp_path / "b").attributes
+    np.testing.assert_array_equal(found.prices, prices)
+    assert found.columns["brand"].values == brands.values
+    np.testing.assert_array_equal(found.columns["brand"].codes, brands.codes)
+    np.testing.assert_array_equal(found.columns["category"].codes, bundle.category_codes)
+    north = ItemFilter.parse({"and": [{"field": "brand", "equals": "north"}, {"field": "category", "equals": "c1"}]})
+    opened = np.flatnonzero(north.open_rows(found))
+    assert opened.tolist() == np.flatnonzero((np.arange(count) % 4 == 2) & (bundle.category_codes == 1)).tolist() != []
+
+
+def test_a_bundle_of_before_attributes_is_still_read(bundle: CandidateBundle, tmp_path: Path) -> None:
+    bundle.save(tmp_path / "new", {})
+
+    def write_files(folder: Path) -> None:
+        for file in (tmp_path / "new").iterdir():
+            if file.name not in (MANIFEST_FILE, PRICES_FILE, CODES_FILE):
+                shutil.copyfile(file, folder / file.name)
+
+    write_bundle(tmp_path / "old", write_files, read_manifest(tmp_path / "new", made_by=MADE_BY))
+    loaded = CandidateBundle.load(tmp_path / "old")
+    assert loaded.items == bundle.items
+    assert np.isnan(loaded.attributes.prices).all()
+    assert list(loaded.attributes.columns) == ["category"]
 
 
 def test_a_missing_bundle_names_the_command_that_makes_it(tmp_path: Path) -> None:
@@ -93,6 +129,8 @@ def test_arrays_that_do_not_fit_each_other_are_refused(bundle: CandidateBundle) 
         replace(bundle, popular_rows=np.array([300], np.int32))
     with pytest.raises(BadInput, match="not finite"):
         replace(bundle, item_factors=bundle.item_factors * np.float32(np.nan))
+    with pytest.raises(BadInput, match="attributes of 299 items came for 300"):
+        replace(bundle, attributes=ItemAttributes(np.zeros(299)))
 
 
 def test_a_failed_writer_leaves_the_old_bundle_and_nothing_else(tmp_path: Path) -> None:
