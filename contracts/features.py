@@ -31,6 +31,11 @@ PAIR_FEATURES = (
     "category_count", "category_share", "category_item_count", "category_idle_days", "category_rank",
     "price_ratio_to_user", "price_ratio_to_category", "daypart_match", "weekend_match",
 )  # fmt: skip
+SESSION_PAIR_FEATURES = (
+    "session_score", "session_rank", "session_count", "session_events_ago",
+    "session_category_count", "session_category_share", "session_category_ago",
+    "session_similarity", "session_last_similarity", "price_ratio_to_session",
+)  # fmt: skip
 ITEM_FEATURES = (
     "item_count_1h", "item_count_24h", "item_count_7d", "item_count_30d", "item_count_window",
     "item_user_count", "item_user_count_30d", "item_purchase_share", "item_repeat_share", "item_price",
@@ -44,9 +49,25 @@ USER_FEATURES = (
     "user_session_size", "user_price_mean", "user_value_30d", "user_category_count", "user_top_category_share",
     "user_night_share", "user_morning_share", "user_afternoon_share", "user_evening_share", "user_weekend_share",
 )  # fmt: skip
+SESSION_FEATURES = (
+    "session_length", "session_item_count", "session_category_total", "session_seconds", "session_idle_seconds",
+    "session_last_strength", "session_best_strength",
+)  # fmt: skip
 CONTEXT_FEATURES = ("hour_of_day", "weekday")
 
-FEATURE_ORDER = CANDIDATE_FEATURES + PAIR_FEATURES + ITEM_FEATURES + USER_FEATURES + CONTEXT_FEATURES
+FEATURE_ORDER = (
+    CANDIDATE_FEATURES
+    + PAIR_FEATURES
+    + SESSION_PAIR_FEATURES
+    + ITEM_FEATURES
+    + USER_FEATURES
+    + SESSION_FEATURES
+    + CONTEXT_FEATURES
+)
+# How much an event of a session says, by type; a type that is not named is 1.
+SESSION_STRENGTHS = {"hover": 0, "search": 1, "view": 2, "click": 3, "rating": 4, "add_to_cart": 5, "purchase": 6}
+OTHER_STRENGTH = 1
+DISLIKES = frozenset({"remove_from_cart", "not_interested"})  # no sign that an item is wanted
 # What an attribution keeps of the moment, as of the hour of the version that was shown; NaN where it is not known.
 ATTRIBUTION_FEATURES = ITEM_STATS + USER_STATS
 

@@ -15,6 +15,7 @@ from contracts.features import (
     FEATURE_ORDER,
     ITEM_FEATURES,
     ITEM_STATS,
+    SESSION_FEATURES,
     USER_FEATURES,
     USER_STATS,
 )
@@ -22,11 +23,14 @@ from contracts.lake import WEIGHT_SCALE
 from models.candidate_bundle import CandidateBundle
 from models.candidates import Candidates
 from models.item_features import ITEM_COLUMNS, PRICE_RATIO
+from models.session_columns import pair_columns, session_values
+from models.session_stage import NextItems
 from models.user_state import Request
 
 DAY_SECONDS = 86_400.0
 Values = NDArray[np.float64] | NDArray[np.float32] | float
 Columns = Mapping[str, Values]
+NOTHING_EXPECTED = NextItems()
 
 _PLACES = {name: place for place, name in enumerate(FEATURE_ORDER)}
 _OF_ITEM = slice(_PLACES[ITEM_FEATURES[0]], _PLACES[ITEM_FEATURES[-1]] + 1)
@@ -34,13 +38,18 @@ _OF_REQUEST = slice(_PLACES[USER_FEATURES[0]], _PLACES[CONTEXT_FEATURES[-1]] + 1
 _STAT = {name: place for place, name in enumerate(ITEM_STATS)}
 
 
-def feature_matrix(bundle: CandidateBundle, request: Request, candidates: Candidates) -> NDArray[np.float32]:
-    """Build the matrix float32 [candidates, len(FEATURE_ORDER)]; what is not known is NaN."""
+def feature_matrix(
+    bundle: CandidateBundle, request: Request, candidates: Candidates, coming: NextItems = NOTHING_EXPECTED
+) -> NDArray[np.float32]:
+    """Build the matrix float32 [candidates, len(FEATURE_ORDER)]; what is not known is NaN.
+
+    `coming` is what the session model expects next.
+    """
     user = dict(zip(USER_STATS, map(float, request.user_stats), strict=True))
     of_items = bundle.item_features[candidates.rows]
     matrix = np.empty((len(candidates.rows), len(FEATURE_ORDER)), np.float32)
     matrix[:, _OF_ITEM] = of_items[:, : len(ITEM_FEATURES)]
-    matrix[:, _OF_REQUEST] = _request_row(user, request.as_of_at)
+    matrix[:, _OF_REQUEST] = _request_row(user | session_values(bundle, request), request.as_of_at)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         columns: Columns = {
             **_candidate_columns(candidates),
@@ -48,6 +57,7 @@ def feature_matrix(bundle: CandidateBundle, request: Request, candidates: Candid
             **_category_columns(bundle, request, candidates),
             **_match_columns(bundle, user, candidates),
             **_age_columns(bundle, request, candidates),
+            **pair_columns(bundle, request, candidates.rows, coming),
             PRICE_RATIO: of_items[:, ITEM_COLUMNS.index(PRICE_RATIO)],
         }
         for name, values in columns.items():
@@ -137,7 +147,7 @@ def _age_columns(bundle: CandidateBundle, request: Request, candidates: Candidat
 
 
 def _request_row(user: dict[str, float], as_of_at: int) -> NDArray[np.float32]:
-    """What is the same for all candidates of a request: the features of the user and of the moment."""
+    """What is the same for all candidates of a request: the features of the user, their session and the moment."""
     moment = datetime.fromtimestamp(as_of_at, UTC)
     days = user["user_active_days"]
     span = (user["user_last_at"] - user["user_first_at"]) / DAY_SECONDS
@@ -148,6 +158,6 @@ def _request_row(user: dict[str, float], as_of_at: int) -> NDArray[np.float32]:
         "hour_of_day": float(moment.hour),
         "weekday": float(moment.weekday()),
     }
-    row = np.array([known[name] for name in (*USER_FEATURES, *CONTEXT_FEATURES)], np.float64)
+    row = np.array([known[name] for name in (*USER_FEATURES, *SESSION_FEATURES, *CONTEXT_FEATURES)], np.float64)
     with np.errstate(over="ignore"):
         return row.astype(np.float32)

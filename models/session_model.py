@@ -1,6 +1,7 @@
 """The next item of a live session: what past sessions say of it, weighed by small trees; from one click on."""
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,33 +18,40 @@ from models.session_graph import SessionGraph
 from models.session_neighbours import SessionNeighbours
 
 MADE_BY = "python -m headrace train"
-MODEL_FILE = "model.txt"
+MODEL_FILE, NAMES_FILE = "model.txt", "names.json"
 FEATURE_NAMES = "feature_order"
 
 
 @dataclass(frozen=True, slots=True)
 class SessionModel:
-    """`model_text` are LightGBM's trees; `popular_rows` int32, distinct rows by recent clicks, best first."""
+    """`model_text` are LightGBM's trees; `popular_rows` int32, distinct rows by recent clicks, best first.
+
+    `item_ids` are what the rows stand for, ascending; empty where the caller knows them.
+    """
 
     sources: SessionSources
     popular_rows: NDArray[np.int32]
     model_text: str
     figures: Mapping[str, float | int | str]
+    item_ids: tuple[str, ...] = ()
 
-    def save(self, folder: Path) -> str:
-        """Write the model into `folder` and return its digest."""
+    def save(self, folder: Path, notes: Mapping[str, Any] | None = None) -> str:
+        """Write the model into `folder` and return its digest; `notes` join the manifest."""
 
         def write_files(partial: Path) -> None:
             for name, array in _arrays(self).items():
                 np.save(partial / f"{name}.npy", array, allow_pickle=False)
             (partial / MODEL_FILE).write_bytes(self.model_text.encode())
+            (partial / NAMES_FILE).write_text(json.dumps(self.item_ids, ensure_ascii=False), encoding="utf-8")
 
-        return write_bundle(folder, write_files, {"figures": dict(self.figures), FEATURE_NAMES: FEATURES})
+        own_notes = {"figures": dict(self.figures), FEATURE_NAMES: FEATURES}
+        return write_bundle(folder, write_files, {**(notes or {}), **own_notes})
 
     @classmethod
     def load(cls, folder: Path) -> "SessionModel":
         """Read a model whose digests hold and whose features are today's; MissingInput or CorruptData otherwise."""
-        manifest, contents = read_bundle(folder, [f"{name}.npy" for name in ARRAYS] + [MODEL_FILE], made_by=MADE_BY)
+        files = [*(f"{name}.npy" for name in ARRAYS), MODEL_FILE, NAMES_FILE]
+        manifest, contents = read_bundle(folder, files, made_by=MADE_BY)
         if manifest.get(FEATURE_NAMES) != list(FEATURES):
             raise CorruptData(f"{folder} was trained on other session features than this version's; run {MADE_BY}")
         arrays: dict[str, Any] = {
@@ -54,7 +62,8 @@ class SessionModel:
             SessionGraph(**{name: arrays[f"graph_{name}"] for name in GRAPH_ARRAYS}),
             *(arrays[name] for name in CLICK_ARRAYS),
         )
-        return cls(sources, arrays["popular_rows"], contents[MODEL_FILE].decode(), manifest["figures"])
+        names = tuple(json.loads(contents[NAMES_FILE]))
+        return cls(sources, arrays["popular_rows"], contents[MODEL_FILE].decode(), manifest["figures"], names)
 
 
 NEIGHBOUR_ARRAYS = tuple(field.name for field in fields(SessionNeighbours))
@@ -72,14 +81,22 @@ def next_items(
     past sessions know too little, popular items follow, each scored below the one before. `scorer` runs the model's
     trees. The last known item is never among them.
     """
+    found, scores = foretell(model, scorer, rows, gaps, count=count)
+    return _filled(model, found, scores, last=rows[rows >= 0][-1:], count=count)
+
+
+def foretell(
+    model: SessionModel, scorer: Scorer, rows: NDArray[np.int32], gaps: NDArray[np.float32], *, count: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """What past sessions say alone, as `next_items` gives it; fewer, or nothing, where they know too little."""
     if len(rows) != len(gaps):
         raise BadInput(f"a session came with {len(rows)} items and {len(gaps)} time gaps; give one gap a click")
-    known = rows >= 0
     if rows.max(initial=-1) >= len(model.sources.item_clicks):
         raise BadInput(f"a session holds item row {rows.max()} of {len(model.sources.item_clicks)} items")
+    known = rows >= 0
     found, scores = _scored(model, scorer, rows[known], gaps[known])
     order = np.lexsort((found, -scores))[:count]
-    return _filled(model, found[order], scores[order], last=rows[known][-1:], count=count)
+    return found[order], scores[order]
 
 
 def _scored(

@@ -7,21 +7,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.serving_model import ServingModel
+from contracts.settings import Layout
 from models.candidate_bundle import CandidateBundle
 from models.candidates import gather
 from models.feature_matrix import feature_matrix
 from models.ranker import RankerBundle
 from models.scorers import Scorer, make_scorer
+from models.session_model import SessionModel
+from models.session_stage import NextItems, SessionStage
 from models.user_state import Ranked, Request
+
+SESSION_SHARE = 0.3  # of the candidates, at most, that a live session may bring
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Both stages, loaded."""
+    """Both stages, loaded; without a session model a live session counts as history alone."""
 
     candidates: CandidateBundle
     scorer: Scorer
     candidate_count: int
+    session: SessionStage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +39,37 @@ class CandidateFeatures:
     features: NDArray[np.float32]
 
 
-def load_bundle(candidates: Path, ranker: Path, cache: Path, candidate_count: int) -> Bundle:
-    """Load both bundles after checking their digests; `cache` keeps compiled rankers."""
-    return Bundle(CandidateBundle.load(candidates), make_scorer(RankerBundle.load(ranker), cache), candidate_count)
+def load_bundle(
+    candidates: Path, ranker: Path, cache: Path, candidate_count: int, session: Path | None = None
+) -> Bundle:
+    """Load all bundles after checking their digests; `cache` keeps compiled trees."""
+    loaded = CandidateBundle.load(candidates)
+    scorer = make_scorer(RankerBundle.load(ranker), cache)
+    return Bundle(loaded, scorer, candidate_count, load_session_stage(loaded, session, cache))
+
+
+def load_serving(layout: Layout, model: ServingModel, candidate_count: int) -> Bundle:
+    """Load the bundles that answer for an hour."""
+    folders = model.candidates_folder(layout), model.ranker_folder(layout)
+    return load_bundle(*folders, layout.cache, candidate_count, model.session_folder(layout))
+
+
+def load_session_stage(candidates: CandidateBundle, session: Path | None, cache: Path) -> SessionStage | None:
+    """Load a session model beside loaded candidates; nothing without one."""
+    if session is None:
+        return None
+    model = SessionModel.load(session)
+    return SessionStage.beside(candidates.items, model, make_scorer(model, cache))
 
 
 def candidate_features(
-    candidates: CandidateBundle, requests: Sequence[Request], candidate_count: int
+    candidates: CandidateBundle,
+    requests: Sequence[Request],
+    candidate_count: int,
+    session: SessionStage | None = None,
 ) -> list[CandidateFeatures]:
     """First stage and features of each request; training sets are made of this, so nothing can drift."""
-    return [_candidate_features(candidates, request, candidate_count) for request in requests]
+    return [_candidate_features(candidates, session, request, candidate_count) for request in requests]
 
 
 def recommend(bundle: Bundle, requests: Sequence[Request], k: int) -> list[Ranked]:
@@ -54,13 +82,18 @@ def recommend(bundle: Bundle, requests: Sequence[Request], k: int) -> list[Ranke
     return [_recommend_one(bundle, request, count, k) for request in requests]
 
 
-def _candidate_features(candidates: CandidateBundle, request: Request, count: int) -> CandidateFeatures:
-    found = gather(candidates, request, count)
-    return CandidateFeatures(found.rows, feature_matrix(candidates, request, found))
+def _candidate_features(
+    candidates: CandidateBundle, session: SessionStage | None, request: Request, count: int
+) -> CandidateFeatures:
+    coming = NextItems()
+    if session is not None and request.session.item_ids:
+        coming = session.next_items(request.session, int(count * SESSION_SHARE))
+    found = gather(candidates, request, count, more=(coming.rows,))
+    return CandidateFeatures(found.rows, feature_matrix(candidates, request, found, coming))
 
 
 def _recommend_one(bundle: Bundle, request: Request, count: int, k: int) -> Ranked:
-    found = _candidate_features(bundle.candidates, request, count)
+    found = _candidate_features(bundle.candidates, bundle.session, request, count)
     if not len(found.rows):
         return Ranked((), np.zeros(0, np.float32))
     return _top(bundle.candidates, found.rows, bundle.scorer.score(found.features).astype(np.float32), k)

@@ -14,6 +14,8 @@ from contracts.features import (
     ITEM_FEATURES,
     ITEM_STATS,
     PAIR_FEATURES,
+    SESSION_FEATURES,
+    SESSION_PAIR_FEATURES,
     USER_FEATURES,
     USER_STATS,
 )
@@ -85,7 +87,8 @@ def test_the_page_names_every_feature_in_the_order_of_the_tuple() -> None:
 
 
 def test_every_feature_has_one_place() -> None:
-    groups = (CANDIDATE_FEATURES, PAIR_FEATURES, ITEM_FEATURES, USER_FEATURES, CONTEXT_FEATURES)
+    of_candidates = (CANDIDATE_FEATURES, PAIR_FEATURES, SESSION_PAIR_FEATURES, ITEM_FEATURES)
+    groups = (*of_candidates, USER_FEATURES, SESSION_FEATURES, CONTEXT_FEATURES)
     assert tuple(name for group in groups for name in group) == FEATURE_ORDER
     assert len(set(FEATURE_ORDER)) == len(FEATURE_ORDER)
 
