@@ -1,7 +1,8 @@
 """What the name of a shown list tells: the version, the hour it was made for, and what kind of list it was.
 
 A recommendation id is `<hour>.<fence>.<hash of the list's subject>`. Subjects are few (`overall`, `region/north`, an
-item), or the person's own id, so that hashing the known ones finds the kind again, whatever the client reports.
+item), or the person's own id, with a mark before it when the list was computed on demand; hashing the known ones finds
+the kind again, whatever the client reports.
 """
 
 import re
@@ -11,8 +12,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from contracts.answers import SOURCE_HEAD, SOURCE_POPULAR, SOURCE_SIMILAR, SOURCE_TRENDING, recommendation_id
+from contracts.answers import (
+    SOURCE_HEAD,
+    SOURCE_ON_DEMAND,
+    SOURCE_POPULAR,
+    SOURCE_SIMILAR,
+    SOURCE_TRENDING,
+    named_subject,
+    recommendation_id,
+)
+from contracts.event_contract import ANONYMOUS_PREFIX
 from contracts.lake import (
+    ANONYMOUS_ID,
     ITEM_ID,
     KEY,
     OVERALL,
@@ -40,7 +51,7 @@ def interval_of(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Adds VERSION and SOURCE to rows with RECOMMENDATION_ID and USER_ID; None where they are not known."""
+    """Adds VERSION and SOURCE to rows with RECOMMENDATION_ID and who saw them; None where they are not known."""
 
     sources: dict[str, str]
 
@@ -59,18 +70,22 @@ class Naming:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """For mapInArrow."""
         for rows in batches:
-            names, users = (rows.column(name).to_pylist() for name in (RECOMMENDATION_ID, USER_ID))
-            told = [self.tell(*pair) for pair in zip(names, users, strict=True)]
+            columns = (rows.column(name).to_pylist() for name in (RECOMMENDATION_ID, USER_ID, ANONYMOUS_ID))
+            told = [self.tell(*row) for row in zip(*columns, strict=True)]
             versions, sources = (pa.array([pair[place] for pair in told], pa.string()) for place in (0, 1))
             yield pa.RecordBatch.from_arrays([*rows.columns, versions, sources], [*rows.schema.names, VERSION, SOURCE])
 
-    def tell(self, name: str | None, user_id: str | None) -> tuple[str | None, str | None]:
+    def tell(
+        self, name: str | None, user_id: str | None, anonymous_id: str | None = None
+    ) -> tuple[str | None, str | None]:
         """Version and source of one recommendation id that was shown to a person."""
         found = _NAMED.fullmatch(name or "")
         if not found:
             return None, None
-        if user_id and _hash(user_id) == found[3]:
-            return found[1], SOURCE_HEAD
+        for person in filter(None, (user_id, anonymous_id and ANONYMOUS_PREFIX + anonymous_id)):
+            for source in (SOURCE_HEAD, SOURCE_ON_DEMAND):
+                if _hash(named_subject(source, person)) == found[3]:
+                    return found[1], source
         return found[1], self.sources.get(found[3])
 
 

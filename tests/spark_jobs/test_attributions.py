@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from contracts.answers import recommendation_id
+from contracts.answers import SOURCE_ON_DEMAND, named_subject, recommendation_id
 from contracts.features import ATTRIBUTION_FEATURES, ITEM_STATS, ITEM_STATS_TABLE, USER_STATS_TABLE
 from contracts.intervals import Interval
 from contracts.lake import (
@@ -60,6 +60,10 @@ def at(text: str) -> datetime:
 
 def shown(name: str, items: Sequence[str], when: str, *, to: str | None = "ann", named: str = HERS) -> Row:
     return impression_row(name, to, items, at=at(when), recommendation_id=named)
+
+
+def on_demand(person: str) -> str:
+    return recommendation_id(VERSION_OF_SEVEN, named_subject(SOURCE_ON_DEMAND, person))
 
 
 def happened(name: str, item: str, when: str, kind: str = CLICK, *, by: str | None = "ann", **context: str) -> Row:
@@ -216,7 +220,11 @@ def hour_of_version(tmp_path_factory: pytest.TempPathFactory, spark: SparkSessio
     mine = shown("i1", (BREAD, "tea"), "08:10:00")
     elses = shown("i2", (BREAD,), "08:10:00", to="bob", named=recommendation_id("2026-01-31T06.11", "bob"))
     unnamed = shown("i3", (BREAD,), "08:10:00", named="made up")
-    write(root, [mine, elses, unnamed, shown("i4", (BREAD,), "08:10:00", named=OVERALL)], later)
+    computed = shown("i5", (BREAD,), "08:10:00", named=on_demand("ann"))
+    strangers = shown("i6", (BREAD,), "08:10:00", to=None, named=on_demand("anon:a1")) | {ANONYMOUS_ID: "a1"}
+    claimed = shown("i7", (BREAD,), "08:10:00", to="bob", named=on_demand("ann"))
+    popular = shown("i4", (BREAD,), "08:10:00", named=OVERALL)
+    write(root, [mine, elses, unnamed, popular, computed, strangers, claimed], later)
     return replace(context, interval=EIGHT)
 
 
@@ -258,6 +266,9 @@ def test_version_and_source_are_read_from_the_name_of_the_list(hour_of_version: 
         "i2": ("2026-01-31T06.11", "head"),
         "i3": (None, None),
         "i4": (VERSION_OF_SEVEN, "popular"),
+        "i5": (VERSION_OF_SEVEN, "on_demand"),
+        "i6": (VERSION_OF_SEVEN, "on_demand"),
+        "i7": (VERSION_OF_SEVEN, None),
     }
 
 
