@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from contracts.lake import PURCHASE
 from contracts.user_state import MAX_PROFILE_ITEMS, UNNAMED_WEIGHT
 from models.candidate_bundle import CandidateBundle
-from models.live_stats import FreshEvent, scaled, stats_after
+from models.live_stats import MONTH_SECONDS, FreshEvent, scaled, stats_after
 from models.profile import NOTHING_KNOWN, Profile
 from models.user_state import LiveSession, OwnItems, Request
 
@@ -79,9 +79,9 @@ def _fresh(own: OwnItems, session: LiveSession, terms: StateTerms) -> list[Fresh
     for item, kind, at, value in zip(*columns, strict=True):
         weight = terms.event_weights.get(kind, UNNAMED_WEIGHT)
         if item and weight > 0 and at > seen_until.get(item, otherwise):
-            bought = kind == PURCHASE
-            happened_at = min(at, terms.as_of_at)  # a clock may be ahead; no age is negative
-            fresh.append(FreshEvent(item, happened_at, scaled(weight), bought, scaled(value) if bought else 0))
+            age = max(terms.as_of_at - at, 0)  # a clock may be ahead; no age is negative
+            money = scaled(value) if kind == PURCHASE else 0
+            fresh.append(FreshEvent(item, terms.as_of_at - age, age, scaled(weight), kind == PURCHASE, money))
     return fresh
 
 
@@ -94,7 +94,7 @@ def _merged(own: OwnItems, fresh: Sequence[FreshEvent]) -> OwnItems:
         row = place[event.item_id]
         columns["weight_scaled"][row] += event.weight_scaled
         columns["event_count"][row] += 1
-        columns["count_30d"][row] += 1
+        columns["count_30d"][row] += event.age_seconds <= MONTH_SECONDS
         columns["purchase_count"][row] += event.purchased
         columns["value_scaled"][row] += event.value_scaled
         columns["first_at"][row] = min(columns["first_at"][row], event.at)

@@ -16,16 +16,18 @@ from models.profile import Profile
 from models.user_state import OwnItems
 
 DAY_SECONDS, DAYPART_SECONDS = 86_400, 86_400 // len(DAYPARTS)
+WEEK_SECONDS, MONTH_SECONDS = 7 * DAY_SECONDS, 30 * DAY_SECONDS
 _FIRST_WEEKDAY = 3  # 1970 began on a Thursday
 _SHARES = (*DAYPARTS, "weekend")
 
 
 @dataclass(frozen=True, slots=True)
 class FreshEvent:
-    """An event that counts: at epoch seconds, `value_scaled` is the money of a purchase."""
+    """An event that counts: `at` epoch seconds, `age_seconds` as of the request, `value_scaled` money of a purchase."""
 
     item_id: str
     at: int
+    age_seconds: int
     weight_scaled: int
     purchased: bool
     value_scaled: int
@@ -73,8 +75,12 @@ def _total(old: dict[str, float], fresh: Sequence[FreshEvent]) -> int:
 def _counts(old: dict[str, float], fresh: Sequence[FreshEvent]) -> dict[str, float]:
     total = _total(old, fresh)
     purchases = _part(old, "user_purchase_share") + sum(event.purchased for event in fresh)
-    recent = {name: float(_whole(old[name]) + len(fresh)) for name in ("user_count_7d", "user_count_30d")}
-    return recent | {"user_event_count": float(total), "user_purchase_share": purchases / total}
+    return {
+        "user_event_count": float(total),
+        "user_count_7d": float(_whole(old["user_count_7d"]) + sum(e.age_seconds <= WEEK_SECONDS for e in fresh)),
+        "user_count_30d": float(_whole(old["user_count_30d"]) + sum(e.age_seconds <= MONTH_SECONDS for e in fresh)),
+        "user_purchase_share": purchases / total,
+    }
 
 
 def _breadth(old: dict[str, float], own: OwnItems, fresh: Sequence[FreshEvent]) -> dict[str, float]:
@@ -101,14 +107,14 @@ def _days(old: dict[str, float], fresh: Sequence[FreshEvent]) -> dict[str, float
 
 
 def _money(old: dict[str, float], own: OwnItems, fresh: Sequence[FreshEvent]) -> dict[str, float]:
-    paid = [event.value_scaled for event in fresh if event.value_scaled > 0]
-    recent = _whole(old["user_value_30d"] * WEIGHT_SCALE) + sum(paid)
-    spent = int(own.value_scaled.sum())
-    units = _whole(_ratio(spent, old["user_price_mean"]))
-    known = {"user_value_30d": recent / WEIGHT_SCALE}
+    paid = [event for event in fresh if event.value_scaled > 0]
+    recent = sum(event.value_scaled for event in paid if event.age_seconds <= MONTH_SECONDS)
+    value_30d = {"user_value_30d": (_whole(old["user_value_30d"] * WEIGHT_SCALE) + recent) / WEIGHT_SCALE}
     if not paid:
-        return known
-    return known | {"user_price_mean": (spent + sum(paid)) / (units + WEIGHT_SCALE * len(paid))}
+        return value_30d
+    spent = int(own.value_scaled.sum())
+    units = _whole(_ratio(spent, old["user_price_mean"])) + WEIGHT_SCALE * len(paid)
+    return value_30d | {"user_price_mean": (spent + sum(event.value_scaled for event in paid)) / units}
 
 
 def _parts_of_day(old: dict[str, float], fresh: Sequence[FreshEvent]) -> dict[str, float]:
@@ -117,7 +123,7 @@ def _parts_of_day(old: dict[str, float], fresh: Sequence[FreshEvent]) -> dict[st
         counts[DAYPARTS[event.at % DAY_SECONDS // DAYPART_SECONDS]] += 1
         counts["weekend"] += (event.at // DAY_SECONDS + _FIRST_WEEKDAY) % 7 >= 5
     total = _total(old, fresh)
-    return {name: (_part(old, name) + counts[part]) / total for part in _SHARES for name in (f"user_{part}_share",)}
+    return {f"user_{part}_share": (_part(old, f"user_{part}_share") + counts[part]) / total for part in _SHARES}
 
 
 def _categories(
