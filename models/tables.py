@@ -29,8 +29,10 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([(column.name, _arrow_type(column.type)) for column in table.columns])
 
 
-def read_partition(table: Table, lake: Path, *values: str, columns: list[str] | None = None) -> pa.Table:
-    """Read one whole partition; MissingInput when it has no files."""
+def read_partition(
+    table: Table, lake: Path, *values: str, columns: list[str] | None = None, where: ds.Expression | None = None
+) -> pa.Table:
+    """Read one whole partition, or its rows where something holds; MissingInput when it has no files."""
     folder = table.partition(lake, *values)
     files = sorted(folder.glob("*.parquet"))
     if not files:
@@ -38,7 +40,7 @@ def read_partition(table: Table, lake: Path, *values: str, columns: list[str] | 
             f"table {table.name} has no partition {'/'.join(values)} in {lake}; run the job that makes it"
         )
     dataset = ds.dataset([str(file) for file in files], schema=arrow_schema(table), format="parquet")
-    return dataset.to_table(columns=columns)
+    return dataset.to_table(columns=columns, filter=where)
 
 
 def write_partition(table: Table, data: pa.Table, lake: Path, *values: str) -> str:
