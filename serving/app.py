@@ -18,7 +18,9 @@ from serving import (
     items_bulk,
     pages,
     popular,
+    rank,
     recommendations,
+    recommendations_post,
     segment_batch,
     segment_call,
     similar,
@@ -30,21 +32,25 @@ from serving import (
 from serving.fast_path import FastPath
 from serving.http_answers import CORS_PREFLIGHT, PROBLEM_TYPE, problem
 from serving.metrics import NO_SOURCE
+from serving.on_demand import Answers
 from serving.services import Services, open_services
 
 logger = logging.getLogger(__name__)
 
 UNMATCHED = "unmatched"
 EXTENSION = "headrace"
-LOOK_UPS = (recommendations, similar, popular, trending)
+LOOK_UPS = (recommendations, recommendations_post, rank, similar, popular, trending)
 INTAKES = (events, item_put, items_bulk, user_put, users_bulk, user_delete, segment_batch, segment_call)
 ROUTES = (*LOOK_UPS, *INTAKES, health, pages)
 PUT_OFF_SECONDS = "5"
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The application that serves: Flask behind the fast path. Settings default to the environment's."""
-    app = create_flask(open_services(settings or read_settings(os.environ)))
+def create_app(settings: Settings | None = None, answers: Answers | None = None) -> Flask:
+    """The application that serves: Flask behind the fast path. Settings default to the environment's.
+
+    `answers` stands in for the inference service of the settings.
+    """
+    app = create_flask(open_services(settings or read_settings(os.environ), answers))
     app.wsgi_app = FastPath(app.wsgi_app, services_of(app))  # type: ignore[method-assign]
     return app
 

@@ -5,22 +5,39 @@ from dataclasses import dataclass
 
 from contracts.errors import BadInput
 from contracts.lake import BY_CATEGORY, BY_REGION
+from contracts.overlay import SessionEvent
 from contracts.user_state import MAX_ID_BYTES
 from serving.placements import MAX_LIMIT, Placement, Placements
 from serving.popular_shelf import OVERALL_NAME, TRENDING_NAME, Name
 
 LIMIT, PLACEMENT, REGION_PARAMETER, CATEGORY_PARAMETER = "limit", "placement", "region", "category"
+DEVICE_PARAMETER, DEBUG, TIMINGS = "device", "debug", "timings"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"  # what stands for bytes that were no UTF-8
 
 
 @dataclass(frozen=True, slots=True)
 class PersonAsk:
-    """Recommendations for a person at a place; `limit` 0 is the whole list, `region` "" is not given."""
+    """Recommendations for a person at a place; `limit` 0 is the whole list, a text "" is not given.
+
+    `events`, oldest first, are what the request itself tells of the session; `filter` is canonical JSON.
+    """
 
     user_id: str
     placement: Placement
-    limit: int
-    region: str
+    limit: int = 0
+    region: str = ""
+    device: str = ""
+    events: tuple[SessionEvent, ...] = ()
+    excluded: frozenset[str] = frozenset()
+    filter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RankAsk:
+    """A list to be put into the best order for a person; each item once."""
+
+    person: PersonAsk
+    item_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,16 @@ def ask_for_person(user_id: str, query: Mapping[str, str], placements: Placement
     name = query.get(PLACEMENT)
     placement = placements.default if name is None else placements.named(name)
     limit = _limit(query) or placement.limit
-    return PersonAsk(external_id("user_id", user_id), placement, limit, _region(query))
+    person = external_id("user_id", user_id)
+    return PersonAsk(person, placement, limit, _text(REGION_PARAMETER, query), _text(DEVICE_PARAMETER, query))
+
+
+def wants_timings(query: Mapping[str, str]) -> bool:
+    """Whether the answer is to say where its time went; BadInput for another word."""
+    word = query.get(DEBUG)
+    if word not in (None, TIMINGS):
+        raise BadInput(f"debug is {word[:40]!r}; it takes {TIMINGS}")
+    return word is not None
 
 
 def ask_for_similar(item_id: str, query: Mapping[str, str]) -> SimilarAsk:
@@ -54,7 +80,7 @@ def ask_for_similar(item_id: str, query: Mapping[str, str]) -> SimilarAsk:
 
 def ask_for_popular(query: Mapping[str, str]) -> ListAsk:
     """Check a request for a popular list; BadInput, also when both region and category are given."""
-    region, category = _region(query), query.get(CATEGORY_PARAMETER, "")
+    region, category = _text(REGION_PARAMETER, query), query.get(CATEGORY_PARAMETER, "")
     if region and category:
         raise BadInput("region and category were both given; lists exist by one of them, so ask for one")
     if region:
@@ -81,9 +107,9 @@ def external_id(what: str, text: str, *, may_slash: bool = False) -> str:
     return text
 
 
-def _region(query: Mapping[str, str]) -> str:
-    region = query.get(REGION_PARAMETER, "")
-    return external_id(REGION_PARAMETER, region, may_slash=True) if region else ""
+def _text(name: str, query: Mapping[str, str]) -> str:
+    text = query.get(name, "")
+    return external_id(name, text, may_slash=True) if text else ""
 
 
 def _limit(query: Mapping[str, str]) -> int:

@@ -12,10 +12,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from ingest.redis_connection import FAILURE_KINDS
+from serving.tail_client import FAILURE_KINDS as FAILURE_KINDS_OF_TAIL
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.5, 1.0, 5.0)
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 NO_SOURCE = "none"
+EMPTY_ANSWER = "empty"  # beside the kinds of failure: inference answered, and nothing of it may be shown
 Observe = Callable[[float], None]
 
 
@@ -53,6 +55,22 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
+        tail_failures = Counter(
+            "headrace_tail_failures", "Questions to inference without an answer.", ("kind",), registry=self._registry
+        )
+        self._tail_failures = {kind: tail_failures.labels(kind) for kind in (*FAILURE_KINDS_OF_TAIL, EMPTY_ANSWER)}
+        self._tail_seconds = Histogram(
+            "headrace_tail_seconds",
+            "Time that a request waited for inference, answered or not.",
+            registry=self._registry,
+            buckets=BUCKETS,
+        )
+        self._tail_breaker = Gauge(
+            "headrace_tail_breaker_open",
+            "Processes that do not ask inference now.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self._bound: dict[tuple[str, str, int], Observe] = {}
 
     def observer(self, route: str, source: str, status: int) -> Observe:
@@ -66,6 +84,14 @@ class Metrics:
         """Count a read that Redis did not answer."""
         self._failures[kind].inc()
 
+    def tail_failed(self, kind: str) -> None:
+        """Count a question that inference did not answer."""
+        self._tail_failures[kind].inc()
+
+    def tail_waited(self, seconds: float) -> None:
+        """Count the time that a request waited for inference."""
+        self._tail_seconds.observe(seconds)
+
     def events_taken(self, results: Iterable[Mapping[str, Any]]) -> None:
         """Count events by their verdict."""
         for status, count in Verdicts(result["status"] for result in results).items():
@@ -75,9 +101,10 @@ class Metrics:
         """Bytes in the spool as of now."""
         self._spooled.set(size)
 
-    def set_gauges(self, *, breaker_open: bool, list_age_seconds: float) -> None:
+    def set_gauges(self, *, breaker_open: bool, tail_breaker_open: bool, list_age_seconds: float) -> None:
         """State as of now."""
         self._breaker.set(float(breaker_open))
+        self._tail_breaker.set(float(tail_breaker_open))
         self._age.set(list_age_seconds)
 
     def exposition(self) -> bytes:

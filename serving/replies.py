@@ -5,7 +5,7 @@ import time
 from flask import Response, g
 
 from serving.http_answers import answer_headers
-from serving.ladder import Answer
+from serving.rungs import Answer
 from serving.stored_answer import age_seconds
 
 

@@ -23,10 +23,14 @@ from serving.http_answers import Cors
 from serving.ladder import Ladder
 from serving.list_store import ListStore
 from serving.metrics import Metrics
+from serving.on_demand import Answers, Clock, OnDemand
 from serving.placements import Placements, read_placements
+from serving.popular_rungs import PopularRungs
 from serving.popular_shelf import OVERALL_NAME, PopularShelf
+from serving.ranking import Ranking
 from serving.rate_limit import RateLimit
 from serving.stored_answer import age_seconds
+from serving.tail_client import open_tail_client
 from serving.trending_shelf import TrendingShelf
 
 logger = logging.getLogger(__name__)
@@ -47,6 +51,8 @@ class Services:
     store: ListStore
     shelf: PopularShelf
     ladder: Ladder
+    ranking: Ranking
+    on_demand: OnDemand
     callers: Callers
     gate: Gate
     intake: Intake
@@ -63,25 +69,43 @@ class Services:
         age = float("nan")
         with contextlib.suppress(HeadraceError):
             age = age_seconds(self.store.pin(self.store.new_deadline()).generated_epoch, time.time())
-        self.metrics.set_gauges(breaker_open=not self.redis.is_closed, list_age_seconds=age)
+        breakers = {"breaker_open": not self.redis.is_closed, "tail_breaker_open": not self.on_demand.is_closed}
+        self.metrics.set_gauges(**breakers, list_age_seconds=age)
         self.metrics.set_spooled(spooled_bytes(self.settings.root / SPOOL_FOLDER))
 
     def close(self) -> None:
         """Stop what runs beside requests and close every connection."""
         self.intake.close()
+        self.on_demand.close()
         self.redis.close()
 
 
-def open_services(settings: Settings) -> Services:
-    """Put the parts together and read the first list, from Redis or from disk; BadInput for bad settings."""
+def open_services(settings: Settings, answers: Answers | None = None) -> Services:
+    """Put the parts together and read the first list, from Redis or from disk; BadInput for bad settings.
+
+    `answers` stands in for the inference service of the settings.
+    """
     metrics = Metrics()
     redis = open_store(settings, metrics.redis_failed)
     store = ListStore(redis, settings)
     shelf = PopularShelf(store, Layout(settings.root).cache / SHELF_FOLDER)
     placements, cors = read_placements(settings.placements_file), Cors.of(settings)
-    ladder = Ladder(store, shelf, TrendingShelf(redis))
-    intake, callers = _open_intake(settings, metrics), _open_callers(settings)
-    services = Services(settings, placements, cors, metrics, redis, store, shelf, ladder, callers, Gate(), intake)
+    on_demand = OnDemand(answers or open_tail_client(settings), Clock.of(settings), metrics)
+    services = Services(
+        settings=settings,
+        placements=placements,
+        cors=cors,
+        metrics=metrics,
+        redis=redis,
+        store=store,
+        shelf=shelf,
+        ladder=Ladder(store, PopularRungs(shelf), TrendingShelf(redis), on_demand, settings),
+        ranking=Ranking(on_demand, settings),
+        on_demand=on_demand,
+        callers=_open_callers(settings),
+        gate=Gate(),
+        intake=_open_intake(settings, metrics),
+    )
     try:
         shelf.refill(store.pin(time.monotonic() + START_SECONDS))
     except HeadraceError as error:

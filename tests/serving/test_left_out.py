@@ -51,7 +51,7 @@ def test_an_overlay_without_the_items_of_the_list_changes_no_byte(app: Flask, li
 def test_whoever_bought_the_whole_list_gets_another_rung(app: Flask, lists: redis.Redis) -> None:
     lists.set(overlay_key("ada"), overlay(ITEMS))
     answer = app.test_client().get("/v1/recommendations/ada").get_json()
-    assert (answer["source"], answer["items"]) == ("popular", [])
+    assert (answer["source"], answer["items"]) == ("fallback", [])
 
 
 def test_popular_lists_leave_bought_items_out_for_that_person_only(app: Flask, lists: redis.Redis) -> None:

@@ -12,19 +12,24 @@ from contracts.lake import BY_SEGMENT, OVERALL
 from contracts.redis_layout import DELISTED_MARK, list_key, overlay_key, person_keys, popular_key, profile_key
 from contracts.settings import Settings
 from headrace.embedded_redis import EmbeddedRedis
+from serving.decision import NO_OWN_LIST, NOTHING_KNOWN
+from serving.on_demand import WHY_NOT
+from serving.tail_client import UNREACHABLE
 from tests.serving.conftest import OpenApp
 from tests.serving.published import ITEMS, REGIONS, Version, publish
+
+AWAY = WHY_NOT[UNREACHABLE]
 
 
 @pytest.mark.parametrize(
     ("path", "source", "subject", "why"),
     [
         ("ada", "head", "ada", "the stored reason of head"),
-        ("known", "popular", "segment/regulars", "no list of their own is stored for this person; popular in the segm"),
-        ("regional", "popular", f"region/{REGIONS[1]}", "popular in the region"),
-        ("nobody", "popular", "overall", "popular overall"),
+        ("known", "fallback", "segment/regulars", f"{NO_OWN_LIST}; {AWAY}; popular in the segment"),
+        ("regional", "fallback", f"region/{REGIONS[1]}", f"{NO_OWN_LIST}; {AWAY}; popular in the region"),
+        ("nobody", "popular", "overall", f"{NOTHING_KNOWN}; popular overall"),
         ("nobody?region=north", "popular", "region/north", "popular in the region"),
-        ("regional?region=north", "popular", "region/north", "popular in the region"),
+        ("regional?region=north", "fallback", "region/north", "popular in the region"),
         ("nobody?region=atlantis", "popular", "overall", "popular overall"),
         ("ada?placement=email", "popular", "segment/regulars", "this place does not use a person's own list"),
         ("ada?placement=search", "popular", "overall", "this place does not use a person's own list"),
@@ -71,7 +76,7 @@ def test_lists_that_are_not_personal(app: Flask, path: str, source: str, subject
 def test_a_stored_list_that_is_damaged_is_passed_over(app: Flask, lists: redis.Redis) -> None:
     lists.set(list_key(Version().name, "ada"), b'{"items":')
     answer = app.test_client().get("/v1/recommendations/ada?limit=3").get_json()
-    assert (answer["source"], len(answer["items"])) == ("popular", 3)
+    assert (answer["source"], len(answer["items"])) == ("fallback", 3)
 
 
 @pytest.mark.parametrize("profile", [b"{", b"[]", b'{"segment":null}', b'{"segment":"gone"}'])

@@ -18,10 +18,13 @@ JSON = st.recursive(
     max_leaves=20,
 )
 FIELDS = "event_id event_type user_id item_id occurred_at sent_at context properties item_ids value"
+ASKED = "session context exclude filter limit anonymous_id placement field equals and or not lt"
 OTHERS = "items users events batch attributes available price type event messageId userId anonymousId traits products"
-NAMES = st.sampled_from(f"{FIELDS} {OTHERS} timestamp".split())
+NAMES = st.sampled_from(f"{FIELDS} {ASKED} {OTHERS} timestamp".split())
 DOCUMENTS = JSON | st.dictionaries(NAMES, JSON | st.lists(st.dictionaries(NAMES, JSON), max_size=3), max_size=6)
-POSTS = ("/v1/events", "/v1/items", "/v1/users", "/v1/batch", "/v1/track", "/v1/identify", "/v1/page", "/v1/alias")
+ASKS = ("/v1/recommendations", "/v1/rank")
+SEGMENTS = ("/v1/batch", "/v1/track", "/v1/identify", "/v1/page", "/v1/alias")
+POSTS = ("/v1/events", "/v1/items", "/v1/users", *SEGMENTS, *ASKS)
 TAKEN_OR_REFUSED = {200, 202, 400, 413}
 fast = profile(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

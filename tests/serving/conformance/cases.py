@@ -24,6 +24,7 @@ class Case:
 
 PAGED = b'0{"seq":7,"events":[["e","page","",1769846400000,null]],"gone":{}}'
 VIEWED = b'1{"seq":7,"events":[["e","view","apple",1769846400000,null]],"gone":{}}'
+LIVE = b'1{"seq":7,"events":[["e","view","apple",9999999999999,null]],"gone":{}}'
 BOUGHT = b'1{"seq":8,"events":[],"gone":{"apple":9999999999999}}'
 BOUGHT_LONG_AGO = b'1{"seq":8,"events":[],"gone":{"apple":1769846400000}}'
 FORGOTTEN = b'1{"seq":9,"events":[],"gone":{},"forgotten":1999999999999}'
@@ -37,7 +38,9 @@ CASES = (
     Case("an id of 256 bytes", USERS + LONG_ID),
     Case("a head user with an overlay", f"{USERS}ada", overlaid="ada"),
     Case("an overlay that changes no list", f"{USERS}ada", overlaid="ada", overlay=PAGED, seq="7"),
-    Case("an overlay with a session", f"{USERS}ada", overlaid="ada", overlay=VIEWED, seq="7"),
+    Case("a session that has ended", f"{USERS}ada", overlaid="ada", overlay=VIEWED, seq="7"),
+    Case("a session while inference is away", f"{USERS}ada", overlaid="ada", overlay=LIVE, seq="7"),
+    Case("a stranger's session", f"{USERS}nobody", source="fallback", overlaid="nobody", overlay=LIVE, seq="7"),
     Case(
         "such an overlay without a list", f"{USERS}nobody", source="popular", overlaid="nobody", overlay=PAGED, seq="7"
     ),
@@ -62,8 +65,8 @@ CASES = (
     Case("an empty placement", f"{USERS}ada", query="placement=", status=400, source="none"),
     Case("an unknown parameter", f"{USERS}ada", query="utm_source=mail"),
     Case("a trailing ampersand", f"{USERS}ada", query="placement=home&"),
-    Case("a user of a segment", f"{USERS}known", source="popular"),
-    Case("a user of a region", f"{USERS}regional", source="popular"),
+    Case("a user of a segment", f"{USERS}known", source="fallback"),
+    Case("a user of a region", f"{USERS}regional", source="fallback"),
     Case("an unknown user", f"{USERS}nobody", source="popular"),
     Case("an unknown user of a region", f"{USERS}nobody", query="region=north", source="popular"),
     Case("a HEAD request", f"{USERS}ada", method="HEAD"),
