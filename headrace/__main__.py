@@ -5,7 +5,19 @@ import sys
 import typer
 
 from contracts.errors import HeadraceError
-from headrace import archive, dead_letters, demo, hour, import_events, keys, models_list, serve, simulate, versions
+from headrace import (
+    archive,
+    dead_letters,
+    demo,
+    hour,
+    import_events,
+    infer,
+    keys,
+    models_list,
+    serve,
+    simulate,
+    versions,
+)
 
 app = typer.Typer(help="Headrace: hourly recommendations for the head, look-ups that never wait.", no_args_is_help=True)
 app.command("demo")(demo.demo_command)
@@ -14,6 +26,7 @@ app.command("simulate")(simulate.simulate_command)
 app.command("hour")(hour.hour_command)
 app.command("train")(hour.train_command)
 app.command("serve")(serve.serve_command)
+app.command("infer")(infer.infer_command)
 app.command("archive")(archive.archive_command)
 app.command("versions")(versions.versions_command)
 app.command("rollback")(versions.rollback_command)

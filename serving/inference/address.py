@@ -37,6 +37,18 @@ class Address:
         return self.unix_path or (self.host, self.port)
 
 
+def metrics_bind(settings: Settings) -> tuple[str, int] | None:
+    """Host and port of the page of metrics, None where there is none; BadInput for something else."""
+    text = settings.inference_metrics
+    try:
+        parts = urlsplit(f"//{text}")
+        if not text or (parts.hostname and parts.port):
+            return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+    except ValueError:
+        pass
+    raise BadInput(f"setting HEADRACE_INFERENCE_METRICS is {text!r}; it takes host:port, such as 127.0.0.1:9109")
+
+
 def inference_address(settings: Settings) -> Address:
     """Where the service of these settings listens; BadInput for a URL of another kind."""
     url = settings.inference_url or f"unix://{(settings.root / SOCKET_FILE).resolve()}"
