@@ -43,12 +43,20 @@ def test_a_bought_item_is_gone_from_the_next_list(sender: Sender) -> None:
     assert sender.items() == list(ITEMS[1:])
 
 
-def test_a_viewer_keeps_the_stored_bytes_and_is_told_the_number(sender: Sender) -> None:
+def test_a_viewer_keeps_the_stored_list_while_nothing_can_be_computed(sender: Sender) -> None:
     before = sender.client.get("/v1/recommendations/ada")
     sender.post(EVENTS, [event("view", "apple"), event("click", "apple")])
     after = sender.client.get("/v1/recommendations/ada")
-    assert after.data == before.data
+    changed = {name for name, value in after.get_json().items() if value != before.get_json()[name]}
+    assert (changed, after.get_json()["source"]) == ({"reason"}, "head")
     assert (before.headers.get("X-Headrace-Seq"), after.headers["X-Headrace-Seq"]) == (None, "2")
+
+
+def test_a_page_seen_changes_no_byte_of_the_list(sender: Sender) -> None:
+    before = sender.client.get("/v1/recommendations/ada")
+    sender.post(EVENTS, [event("page", None), event("search", None, properties={"query": "tea"})])
+    after = sender.client.get("/v1/recommendations/ada")
+    assert (after.data, after.headers["X-Headrace-Seq"]) == (before.data, "2")
 
 
 def test_an_event_is_stored_once_however_often_it_is_sent(sender: Sender, settings: Settings) -> None:
