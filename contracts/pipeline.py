@@ -27,6 +27,7 @@ HOUR = (
     Step("select_head", ("select_head",), spark=False),
     Step("train_candidates", ("train_candidates",), spark=True),
     Step("build_segments", ("build_segments",), spark=False),
+    Step("build_profiles", ("build_profiles",), spark=False),
     Step("score_head", ("score_head", "build_popular"), spark=True),
     Step("check", ("check",), spark=False),
     Step("publish", ("publish",), spark=False),

@@ -1,10 +1,10 @@
 """Every hour, turn what people did into lists that a web app looks up.
 
 For its hour the run seals it (waits until the archiver has brought all events received in it), cleans the events,
-counts interactions and statistics, chooses the head (the most active users and the popular items), fits factors and
-co-occurrence, scores some 500 candidates for each head user, checks the outcome and publishes it to Redis behind one
-pointer. Each task names its hour, reads named partitions and overwrites its own, so that clearing a task or running an
-hour again is always safe.
+counts interactions and statistics, keeps what is known of everybody for answers on demand, chooses the head (the most
+active users and the popular items), fits factors and co-occurrence, scores some 500 candidates for each head user,
+checks the outcome and publishes it to Redis behind one pointer. Each task names its hour, reads named partitions and
+overwrites its own, so that clearing a task or running an hour again is always safe.
 
 **Late events** (up to `HEADRACE_LATE_HOURS`) make an hour again: runs named `late__…` are triggered by the DAG
 `late_events`, among the backfills.
@@ -49,6 +49,8 @@ with DAG(
 ) as dag:
     task = {step.name: step_task(step, SETTINGS, **EXTRAS.get(step.name, {})) for step in HOUR}
 
-    task["seal"] >> task["clean_events"] >> task["build_features"] >> [task["select_head"], task["train_candidates"]]
+    counted = task["seal"] >> task["clean_events"] >> task["build_features"]
+    counted >> [task["select_head"], task["train_candidates"], task["build_profiles"]]
     task["train_candidates"] >> task["build_segments"]
-    [task["select_head"], task["build_segments"]] >> task["score_head"] >> task["check"] >> task["publish"]
+    known = [task["select_head"], task["build_segments"], task["build_profiles"]]
+    known >> task["score_head"] >> task["check"] >> task["publish"]

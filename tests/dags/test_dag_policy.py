@@ -98,7 +98,7 @@ def test_the_tasks_of_the_hour_are_its_steps_in_an_order_that_feeds_each(facts: 
     order = [step.name for step in HOUR]
     for name, task in found.items():
         assert all(order.index(upstream) < order.index(name) for upstream in task["upstream"])
-    assert found["score_head"]["upstream"] == ["build_segments", "select_head"]
+    assert found["score_head"]["upstream"] == ["build_profiles", "build_segments", "select_head"]
     assert found["publish"]["upstream"] == ["check"]
 
 
