@@ -102,6 +102,15 @@ class Settings:
         "127.0.0.1:9109", "Address of the inference service's own /metrics; empty opens none."
     )
 
+    # Warm memory
+    profiles_url: str = setting(
+        "", "Where the hour's profiles lie: postgresql://…, or empty for a file of the hour under root."
+    )
+    feature_log_one_in: int = setting(
+        1_000, "Of so many on-demand answers one is logged with its features, for comparison; 0 logs none."
+    )
+    feature_log_bytes: int = setting(64 * 1024**2, "Size of the log of features; the oldest go.")
+
     # Events
     stream_url: str = setting(
         "redis://127.0.0.1:6380/0", "Server of the event stream: redis://, unix:// or kafka://host:port/topic."
@@ -174,6 +183,7 @@ def _refuse_impossible(settings: Settings) -> None:
         *shares,
         "als_regularization",
         "new_items",
+        "feature_log_one_in",
         "pointer_cache_ms",
         "breaker_open_ms",
         "inference_cache_ms",
