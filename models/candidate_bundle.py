@@ -36,9 +36,10 @@ class CandidateBundle:
     `category_codes` int32 [n], indices into `categories`, -1 where unknown; `popular_rows` int32, distinct rows by
     recent popularity, best first. BadInput when they do not fit each other.
 
-    `retrieval` searches the factors, with vectors foretold from the category where an item has none: by `given_index`,
-    or its bytes, where it is over these very vectors, exactly otherwise. `touched` bool [n] marks items with factors of
-    their own, `foretold` those with a foretold vector. `attributes` is what filters ask, the category among it.
+    `touched` bool [n] marks items with factors of their own, `foretold` those without, whose vector is foretold from
+    the category. `retrieval` searches the touched ones, by `given_index`, or its bytes, where it is over these very
+    vectors, exactly otherwise; `new_retrieval` searches the foretold ones. Both score any item.
+    `attributes` is what filters ask, the category among it.
     """
 
     items: IdMap
@@ -55,6 +56,7 @@ class CandidateBundle:
     attributes: ItemAttributes = field(default_factory=ItemAttributes, repr=False, compare=False)
     given_index: InitVar[RetrievalIndex | bytes | None] = None
     retrieval: RetrievalIndex = field(init=False, repr=False, compare=False)
+    new_retrieval: RetrievalIndex = field(init=False, repr=False, compare=False)
     fold_in: FoldIn = field(init=False, repr=False, compare=False)
     category_prices: NDArray[np.float64] = field(init=False, repr=False, compare=False)
     item_features: NDArray[np.float32] = field(init=False, repr=False, compare=False)
@@ -64,16 +66,18 @@ class CandidateBundle:
     def __post_init__(self, given_index: RetrievalIndex | bytes | None) -> None:
         self._refuse_misfits()
         prices = category_prices(self.item_stats, self.category_codes, len(self.categories))
-        touched = self.item_factors.any(axis=1)
+        touched = np.asarray(self.item_factors.any(axis=1), np.bool_)
         vectors = with_cold_vectors(self.item_factors, one_hot(self.category_codes))
+        foretold = vectors.any(axis=1) & ~touched
         derived = {
             "fold_in": FoldIn(self.item_factors, self.regularization),
             "category_prices": prices,
             "item_features": item_features(self.item_stats, self.category_codes, prices),
-            "retrieval": _index_over(vectors, given_index),
+            "retrieval": _index_over(vectors, touched, given_index),
+            "new_retrieval": build_index(vectors, EXACT, np.flatnonzero(foretold).astype(np.int32)),
             "attributes": self.attributes.with_categories(self.category_codes, self.categories),
             "touched": touched,
-            "foretold": vectors.any(axis=1) & ~touched,
+            "foretold": foretold,
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -158,9 +162,18 @@ def _array(content: bytes) -> NDArray[Any]:
     return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
 
 
-def _index_over(vectors: NDArray[np.float32], given: RetrievalIndex | bytes | None) -> RetrievalIndex:
+def _index_over(
+    vectors: NDArray[np.float32], touched: NDArray[np.bool_], given: RetrievalIndex | bytes | None
+) -> RetrievalIndex:
+    rows = None if touched.all() else np.flatnonzero(touched).astype(np.int32)
     if isinstance(given, bytes):
-        return open_index(vectors, given)
-    if given is not None and np.array_equal(given.vectors, vectors):
+        return open_index(vectors, given, rows)
+    if given is not None and _is_over(given, vectors, rows):
         return given
-    return build_index(vectors, EXACT)
+    return build_index(vectors, EXACT, rows)
+
+
+def _is_over(index: RetrievalIndex, vectors: NDArray[np.float32], rows: NDArray[np.int32] | None) -> bool:
+    if (index.rows is None) != (rows is None) or not np.array_equal(index.vectors, vectors):
+        return False
+    return rows is None or index.rows is None or np.array_equal(index.rows, rows)

@@ -1,6 +1,7 @@
 """Merge what several sources found into one set of candidates, without losing depth."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +22,23 @@ def merge_sources(
     if count < 0:
         raise BadInput(f"{count} candidates were asked for; ask for 0 or more")
     taken = closed.copy()  # what is closed is as good as taken
+    places = np.empty(len(closed), np.int32)  # only read where it was written
+    found: list[Rows] = []
     missing = count
     for rows in (*sources, *fillers):
         if not missing:
             break
-        missing -= _take(rows, taken, missing)
+        fresh = _distinct(rows[~taken[rows]], places)[:missing]
+        taken[fresh] = True
+        missing -= len(fresh)
+        found.append(fresh)
     if missing:
-        taken[np.flatnonzero(~taken)[:missing]] = True
-    return np.flatnonzero(taken & ~closed).astype(np.int32)
+        found.append(np.flatnonzero(~taken)[:missing])
+    return np.sort(np.concatenate([np.zeros(0, np.int32), *found])).astype(np.int32)
 
 
-def _take(rows: Rows, taken: NDArray[np.bool_], most: int) -> int:
-    """Mark the first `most` rows that are not taken yet; return how many there were."""
-    fresh = rows[~taken[rows]]
-    _, first = np.unique(fresh, return_index=True)  # a source may name an item twice
-    fresh = fresh[np.sort(first)][:most]
-    taken[fresh] = True
-    return len(fresh)
+def _distinct(rows: NDArray[Any], places: NDArray[np.int32]) -> NDArray[Any]:
+    """The first of equal rows, in order; a source may name an item twice. `places` is room to write in."""
+    order = np.arange(len(rows), dtype=np.int32)
+    places[rows[::-1]] = order[::-1]  # the last write wins, which is the first of equals
+    return np.asarray(rows[places[rows] == order])

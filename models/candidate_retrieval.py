@@ -25,5 +25,5 @@ def with_measured_index(
     users = weights[rows]
     touched = np.split(users.indices.astype(np.int32), users.indptr[1:-1]) if len(rows) else []
     probes = Probes(bundle.fold_in.solve(users), touched)
-    index, figures = choose_index(bundle.retrieval.vectors, probes, limits)
+    index, figures = choose_index(bundle.retrieval.vectors, probes, limits, bundle.retrieval.rows)
     return replace(bundle, given_index=index), figures

@@ -15,6 +15,7 @@ from contracts.errors import BadInput
 from contracts.lake import WEIGHT_SCALE
 from models.candidate_bundle import CandidateBundle
 from models.candidate_merge import Rows, merge_sources
+from models.retrieval_index import RetrievalIndex
 from models.user_state import Request
 
 RECENT_ITEMS = 50  # own items whose neighbours are asked
@@ -75,8 +76,8 @@ def gather(
     # a stranger has no other source
     popular_count = count - len(own) - len(near) if user is None else int(count * quotas.popular)
     popular = _popular(bundle, closed, popular_count)
-    new = _liked(bundle, user, closed | ~bundle.foretold, int(count * quotas.new))
-    liked = _liked(bundle, user, closed | ~bundle.touched, count)
+    new = _liked(bundle.new_retrieval, user, closed, int(count * quotas.new))
+    liked = _liked(bundle.retrieval, user, closed, count)
     rows = merge_sources((own, *more, near, popular, new, liked), (bundle.popular_rows,), closed, count)
     place = np.full(len(bundle.items), -1, np.int32)  # of each item among the candidates
     place[rows] = np.arange(len(rows), dtype=np.int32)
@@ -118,9 +119,9 @@ def _user_vector(bundle: CandidateBundle, request: Request, own_rows: NDArray[np
     return user if user.any() else None
 
 
-def _liked(bundle: CandidateBundle, user: NDArray[np.float32] | None, closed: NDArray[np.bool_], count: int) -> Rows:
+def _liked(index: RetrievalIndex, user: NDArray[np.float32] | None, closed: NDArray[np.bool_], count: int) -> Rows:
     """Open items nearest to the user, best first; none for a user of whom ALS knows nothing."""
-    return np.zeros(0, np.int64) if user is None else bundle.retrieval.search(user, count, closed)[0]
+    return np.zeros(0, np.int64) if user is None else index.search(user, count, closed)[0]
 
 
 def _cooccurrence_scores(bundle: CandidateBundle, request: Request, own_rows: NDArray[np.int32]) -> NDArray[np.float64]:

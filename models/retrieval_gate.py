@@ -54,26 +54,29 @@ class RetrievalFigures:
 
 
 def choose_index(
-    vectors: NDArray[np.float32], probes: Probes, limits: RetrievalLimits = RetrievalLimits()
+    vectors: NDArray[np.float32],
+    probes: Probes,
+    limits: RetrievalLimits = RetrievalLimits(),
+    rows: NDArray[np.int32] | None = None,
 ) -> tuple[RetrievalIndex, RetrievalFigures]:
-    """Build the index that shall serve, and measure its recall against float32 and exact search."""
-    spread = norm_spread(vectors)
+    """Build the index that shall serve, over some rows or all, and measure its recall against float32, exact search."""
+    count = len(vectors) if rows is None else len(rows)
+    spread = norm_spread(vectors if rows is None else vectors[rows])
     kinds: list[str] = []
-    if len(vectors) <= limits.exact_items:
+    if count <= limits.exact_items:
         reason = f"exact up to {limits.exact_items} items"
     elif len(probes.queries) == 0:
         reason = "exact, for there was no user to measure another with"
     else:
         reason, kinds = "", [CELLS, GRAPH] if spread <= limits.norm_spread else [CELLS]
     for kind in (*kinds, EXACT):
-        index = build_index(vectors, kind)
+        index = build_index(vectors, kind, rows)
         recall = measure_recall(index, probes, limits.depth)
         if kind == EXACT or recall >= limits.least_recall:
             break
         reason += f"{kind} refused at recall {recall:.4f}, {limits.least_recall} is the least; "
     reason += "" if reason.startswith(EXACT) else f"{index.kind} at recall {recall:.4f}"
-    count = len(probes.queries)
-    return index, RetrievalFigures(index.kind, reason, len(vectors), spread, limits.depth, count, recall)
+    return index, RetrievalFigures(index.kind, reason, count, spread, limits.depth, len(probes.queries), recall)
 
 
 def measure_recall(index: RetrievalIndex, probes: Probes, depth: int) -> float:
@@ -94,6 +97,9 @@ def norm_spread(vectors: NDArray[np.float32]) -> float:
 
 def _recall_one(index: RetrievalIndex, query: NDArray[np.float32], excluded: NDArray[np.int32], depth: int) -> float:
     closed = np.zeros(len(index.vectors), bool)
+    if index.rows is not None:
+        closed[:] = True
+        closed[index.rows] = False
     closed[excluded] = True
     truth = index.vectors @ query
     truth[closed] = -np.inf

@@ -31,11 +31,18 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class RetrievalIndex:
-    """n vectors, float32 [n, d], and faiss's index over them; an item is open unless a query closes it."""
+    """n vectors, float32 [n, d], and faiss's index over some of them; those are open unless a query closes them.
+
+    `rows` int32, ascending, are the items that the index is over; None is all of them.
+    """
 
     kind: str
     vectors: NDArray[np.float32]
     faiss_index: Any
+    rows: NDArray[np.int32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors) if self.rows is None else len(self.rows)
 
     def search(
         self, query: NDArray[np.float32], count: int, closed: Bools | None = None
@@ -47,20 +54,13 @@ class RetrievalIndex:
         if query.shape != self.vectors.shape[1:]:
             raise BadInput(f"a query has shape {query.shape}; this index takes {self.vectors.shape[1:]}")
         closed_count = 0 if closed is None else int(np.count_nonzero(closed))
-        open_count = len(self.vectors) - closed_count
-        count = min(count, open_count)
-        if count <= 0:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        if open_count <= max(FEW_OPEN, count):
-            rows = np.arange(len(self.vectors)) if closed is None else np.flatnonzero(~closed)
-        elif closed is None or closed_count <= MOST_SPARE:
-            rows = self._nearest(query, count + closed_count)
+        if closed_count <= MOST_SPARE and len(self) - closed_count > max(FEW_OPEN, count):
+            rows = self._rows_at(self._nearest(query, count + closed_count))
             rows = rows if closed is None else rows[~closed[rows]]
-        else:
-            rows = self._nearest_open(query, count, closed)
-        if len(rows) < count:  # a graph may end early
-            rows = self._nearest_open(query, count, np.zeros(len(self.vectors), bool) if closed is None else closed)
-        return self._best(query, rows, count)
+            if len(rows) >= count:  # a graph may end early
+                return self._best(query, rows, count)
+        shut = np.zeros(len(self), bool) if closed is None else closed if self.rows is None else closed[self.rows]
+        return self._best(query, self._rows_at(self._among_open(query, count, shut)), count)
 
     def search_many(
         self, queries: NDArray[np.float32], count: int, closed: list[Bools | None]
@@ -75,6 +75,16 @@ class RetrievalIndex:
     def to_bytes(self) -> bytes:
         """What `open_index` reads; the vectors themselves are not part of it."""
         return bytes(_faiss().serialize_index(self.faiss_index))
+
+    def _among_open(self, query: NDArray[np.float32], count: int, closed: Bools) -> NDArray[np.int64]:
+        """Places in the index among which the best open ones are; `closed` is by place."""
+        open_count = len(self) - int(np.count_nonzero(closed))
+        if open_count <= max(FEW_OPEN, count):
+            return np.flatnonzero(~closed)
+        return self._nearest_open(query, count, closed)
+
+    def _rows_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        return places if self.rows is None else self.rows[places].astype(np.int64)
 
     def _best(
         self, query: NDArray[np.float32], rows: NDArray[np.int64], count: int
@@ -104,28 +114,32 @@ class RetrievalIndex:
         return _without_pads(rows[0])
 
 
-def build_index(vectors: NDArray[np.float32], kind: str = EXACT) -> RetrievalIndex:
-    """Build an index of a kind over float32 [n, d]."""
+def build_index(
+    vectors: NDArray[np.float32], kind: str = EXACT, rows: NDArray[np.int32] | None = None
+) -> RetrievalIndex:
+    """Build an index of a kind over float32 [n, d], or over some of its rows."""
     if kind not in KINDS:
         raise BadInput(f"an index of kind {kind!r} was asked for; there is {', '.join(KINDS[:-1])} and {KINDS[-1]}")
     contiguous = np.ascontiguousarray(vectors, np.float32)
-    index = _empty(kind, *contiguous.shape)
-    index.train(contiguous)
-    index.add(contiguous)
-    return RetrievalIndex(kind, contiguous, index)
+    held = contiguous if rows is None else contiguous[rows]
+    index = _empty(kind, *held.shape)
+    index.train(held)
+    index.add(held)
+    return RetrievalIndex(kind, contiguous, index, rows)
 
 
-def open_index(vectors: NDArray[np.float32], content: bytes) -> RetrievalIndex:
+def open_index(vectors: NDArray[np.float32], content: bytes, rows: NDArray[np.int32] | None = None) -> RetrievalIndex:
     """An index from `to_bytes`, whose digest the caller has checked: faiss does not withstand strange bytes."""
     faiss = _faiss()
     index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
-    if (index.ntotal, index.d) != vectors.shape:
-        raise CorruptData(f"an index over {(index.ntotal, index.d)} came with vectors {vectors.shape}; make both again")
+    expected = (len(vectors) if rows is None else len(rows), vectors.shape[1])
+    if (index.ntotal, index.d) != expected:
+        raise CorruptData(f"an index over {(index.ntotal, index.d)} came with vectors {expected}; make both again")
     kinds = {faiss.IndexScalarQuantizer: EXACT, faiss.IndexIVFScalarQuantizer: CELLS, faiss.IndexHNSWSQ: GRAPH}
     kind = kinds.get(type(index))
     if kind is None:
         raise CorruptData(f"an index came as {type(index).__name__}; this version knows {', '.join(KINDS)}")
-    return RetrievalIndex(kind, np.ascontiguousarray(vectors, np.float32), index)
+    return RetrievalIndex(kind, np.ascontiguousarray(vectors, np.float32), index, rows)
 
 
 def _empty(kind: str, count: int, size: int) -> Any:

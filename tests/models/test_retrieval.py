@@ -62,6 +62,26 @@ def test_a_short_allow_list_gives_exactly_what_it_allows(index: RetrievalIndex) 
     assert scores.tolist() == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("closed_count", [0, 300, 900, 4_400, 4_500])
+def test_an_index_over_some_rows_knows_no_others(kind: str, closed_count: int) -> None:
+    rows = np.flatnonzero(np.arange(ITEMS) % 4 > 0).astype(np.int32)
+    index, others = build_index(UNIT, kind, rows), closed_of(np.arange(0, ITEMS, 4))
+    for query in QUERIES[:5]:
+        closed = closed_of(best(query, closed_count, others))
+        found, scores = index.search(query, 200, closed)
+        truth = best(query, min(200, len(rows) - closed_count), closed | others)
+        assert len(found) == len(truth)
+        assert not (closed | others)[found].any()
+        assert np.isin(found, truth).sum() >= (0.5 if kind == CELLS else 0.98) * len(truth)
+        assert scores.tobytes() == index.score(query, found).tobytes()
+    opened = open_index(UNIT, index.to_bytes(), rows)
+    assert np.array_equal(opened.search(QUERIES[0], 50)[0], index.search(QUERIES[0], 50)[0])
+    assert measure_recall(opened, near_probes(5), 50) >= 0.5
+    with pytest.raises(CorruptData, match="make both again"):
+        open_index(UNIT, index.to_bytes(), rows[1:])
+
+
 def test_a_batch_gives_each_query_the_bytes_it_gets_alone(index: RetrievalIndex) -> None:
     shut = [closed_of(RANDOM.choice(ITEMS, number * 60, replace=False)) for number in range(40)]
     for query, closed, (rows, scores) in zip(QUERIES, shut, index.search_many(QUERIES, 300, [*shut]), strict=True):
@@ -173,7 +193,9 @@ def test_an_index_read_from_bytes_finds_the_same(kind: str) -> None:
 
 
 def test_a_changed_byte_never_reaches_faiss(bundle: CandidateBundle, tmp_path: Path) -> None:
-    replace(bundle, given_index=build_index(bundle.retrieval.vectors, GRAPH)).save(tmp_path / "b", {})
+    replace(bundle, given_index=build_index(bundle.retrieval.vectors, GRAPH, bundle.retrieval.rows)).save(
+        tmp_path / "b", {}
+    )
     content = bytearray((tmp_path / "b" / INDEX_FILE).read_bytes())
     content[100] ^= 1
     (tmp_path / "b" / INDEX_FILE).write_bytes(content)
@@ -182,6 +204,6 @@ def test_a_changed_byte_never_reaches_faiss(bundle: CandidateBundle, tmp_path: P
 
 
 def test_a_graph_over_other_factors_is_left_out(bundle: CandidateBundle) -> None:
-    graph = build_index(bundle.retrieval.vectors, GRAPH)
+    graph = build_index(bundle.retrieval.vectors, GRAPH, bundle.retrieval.rows)
     assert replace(bundle, given_index=graph).retrieval.kind == GRAPH
     assert replace(bundle, item_factors=bundle.item_factors * 2, given_index=graph).retrieval.kind == EXACT
