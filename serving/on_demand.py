@@ -1,5 +1,6 @@
 """Lists computed on demand: put to the inference service within what is left of the request's time."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -142,6 +143,8 @@ class OnDemand:
         started = time.perf_counter()
         try:
             answer = self._answers.ask(question, self._clock.for_inference(redis_deadline))
+            if len(answer.item_ids) != len(answer.scores) or not all(map(math.isfinite, answer.scores)):
+                raise TailFailure(FAILED, "the answer has items without a score")
         except TailFailure as failure:
             raise self._counted(failure) from None
         finally:

@@ -1,6 +1,7 @@
 """Lists computed on demand: who gets one, what is asked for it, and what stands in when it does not come."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,11 +17,13 @@ from contracts.redis_layout import overlay_key
 from contracts.settings import Settings
 from serving.app import create_app, services_of
 from serving.decision import NEWER_SESSION, NO_OWN_LIST
-from serving.inference.messages import TailAsk
+from serving.inference.messages import ANSWERED, REQUEST_HEADER, TailAnswer, TailAsk, encode_answer, pack_reply
+from serving.inference.messages import BUSY as MESSAGES_BUSY
 from serving.left_out import DELISTED_REASON
 from serving.on_demand import WHY_NOT, Clock, MemoryAnswers
 from serving.questions import SPARE_ITEMS
-from serving.tail_client import BUSY, FAILURE_KINDS, LATE, UNREACHABLE, TailFailure
+from serving.tail_client import BUSY, FAILED, FAILURE_KINDS, LATE, UNREACHABLE, TailFailure
+from tests.ingest.slow_peers import Behaviour, drip, peer, say_nothing, speak_http
 from tests.serving.conftest import OpenApp
 from tests.serving.published import Version
 from tests.serving.test_left_out import FAR_MS, set_delisted
@@ -229,3 +232,43 @@ def test_a_service_that_is_busy_is_asked_again_by_the_next_request(lists: redis.
     app = create_app(settings, MemoryAnswers(busy_once))
     assert [get(app, KNOWN)["source"] for _ in range(2)] == ["fallback", "on_demand"]
     services_of(app).close()
+
+
+def answer_with(*, status: int = ANSWERED, scores: Sequence[float] = (1.0, 0.5), ahead: int = 0) -> Behaviour:
+    """Answer every question, whatever it asks, with two items."""
+    body = encode_answer(TailAnswer("v", ["fig", "apple"], list(scores), 0, 0, []))
+
+    def behave(link: socket.socket) -> None:
+        while sent := link.recv(65_536):
+            number = REQUEST_HEADER.unpack_from(sent)[2]
+            link.sendall(pack_reply(number + ahead, status, body))
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        (drip, UNREACHABLE),
+        (say_nothing, LATE),
+        (speak_http, UNREACHABLE),
+        (answer_with(status=99), FAILED),
+        (answer_with(status=MESSAGES_BUSY), BUSY),
+        (answer_with(scores=[1.0]), FAILED),
+        (answer_with(scores=[1.0, float("nan")]), FAILED),
+        (answer_with(ahead=7), UNREACHABLE),
+        (answer_with(), ""),
+    ],
+)
+def test_whatever_a_service_says_the_answer_is_a_200_that_tells_the_truth(
+    behaviour: Behaviour, kind: str, lists: redis.Redis, settings: Settings, open_app: OpenApp
+) -> None:
+    lists.set(overlay_key("ada"), session(("click", "fig", 1)))
+    with peer(behaviour) as port:
+        url = f"tcp://127.0.0.1:{port}"
+        app = open_app(replace(settings, inference_url=url, redis_timeout_ms=2_000, request_timeout_ms=4_000))
+        for _ in range(5):  # more than open the breaker
+            tail, head = get(app, KNOWN), get(app, ADA)
+            sources = (tail["source"], head["source"])
+            assert sources == (("fallback", "head") if kind else ("on_demand", "on_demand"))
+            assert not kind or any(WHY_NOT[one] in tail["reason"] for one in (kind, "open"))
