@@ -16,6 +16,7 @@ from headrace import (
     models_list,
     serve,
     simulate,
+    skew,
     versions,
 )
 
@@ -28,6 +29,7 @@ app.command("train")(hour.train_command)
 app.command("serve")(serve.serve_command)
 app.command("infer")(infer.infer_command)
 app.command("archive")(archive.archive_command)
+app.command("skew")(skew.skew_command)
 app.command("versions")(versions.versions_command)
 app.command("rollback")(versions.rollback_command)
 app.command("refill")(versions.refill_command)

@@ -102,7 +102,7 @@ def _days(old: dict[str, float], fresh: Sequence[FreshEvent]) -> dict[str, float
         "user_first_at": float(np.fmin(first, min(instants))),
         "user_last_at": float(np.fmax(last, max(instants))),
         "user_active_days": float(_whole(old["user_active_days"]) + new_days),
-        "user_session_size": _total(old, fresh) / (sessions + new_days),
+        "user_session_size": _ratio(_total(old, fresh), sessions + new_days),
     }
 
 

@@ -13,6 +13,7 @@ from models.live_state import StateTerms, categories_of, lay_over
 from models.profile import Profile, Profiles
 from models.two_stage import Bundle, recommend
 from models.user_state import LiveSession, Ranked, Request
+from serving.inference.feature_log import FeatureLog
 from serving.inference.messages import TailAnswer, TailAsk, to_row
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Answerer:
     profiles: Profiles
     event_weights: Mapping[str, float]
     as_of_at: int
+    feature_log: FeatureLog | None = None
     _delisted: frozenset[str] = frozenset()
     _unread_count: int = 0
     _quiet_until: float = 0.0
@@ -52,6 +54,8 @@ class Answerer:
         watch.lap("state")
         ranked = self._rank(ask, request)
         watch.lap("recommend")
+        if self.feature_log is not None:
+            self.feature_log.note(ask, request, self.bundle, known=profile is not None)
         return TailAnswer(
             version=self.version,
             item_ids=list(ranked.item_ids),

@@ -106,13 +106,15 @@ def load_answerer(settings: Settings, version: str, interval: str) -> "Answerer"
     from models.profile_file import ProfileFile
     from models.two_stage import load_serving
     from serving.inference.answering import Answerer
+    from serving.inference.feature_log import FeatureLog
 
     layout = Layout(settings.root)
     model = read_serving_model(layout, interval)
     bundle = load_serving(layout, model, settings.candidate_count)
     use_one_thread()
     profiles = ProfileFile.open(model.profiles_folder(layout))
-    return Answerer(version, bundle, profiles, parse_event_weights(settings.event_weights), model.as_of_at)
+    weights = parse_event_weights(settings.event_weights)
+    return Answerer(version, bundle, profiles, weights, model.as_of_at, FeatureLog.of(settings, interval))
 
 
 def _answer(answerer: "Answerer", hook: Hook, body: bytes) -> tuple[int, bytes]:

@@ -3,34 +3,23 @@
 import random
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from contracts import lake
 from contracts.features import USER_STATS, USER_STATS_TABLE
-from contracts.lake import INTERACTIONS, LAST_AT, USER_ID, Table
-from contracts.manifest import Manifest
+from contracts.lake import INTERACTIONS, USER_ID
 from contracts.user_state import MAX_PROFILE_ITEMS
 from models.bundle import read_manifest
 from models.profile_file import MADE_BY, ProfileFile
-from models.tables import arrow_schema, write_partition
 from models.user_state import OwnItems
 from spark_jobs import build_profiles
 from spark_jobs.context import JobContext
 from spark_jobs.people_in_order import people_in_order
+from tests.spark_jobs.lake_people import Row, lay, pair, stats_of
 from tests.worlds import INTERVAL, small_settings, write_tombstones
 
-Row = dict[str, Any]
 BEGAN_AT = 1_769_000_000
-
-
-def pair(user: str, item: str, *, at: int) -> Row:
-    counts = {lake.EVENT_COUNT: at % 7 + 1, lake.PURCHASE_COUNT: at % 3, lake.COUNT_30D: at % 2}
-    sums = {lake.WEIGHT: at * 5 % 9_000_000, lake.VALUE_SUM: at * 3 % 500}
-    return {USER_ID: user, lake.ITEM_ID: item, lake.FIRST_AT: at - at % 9, LAST_AT: at, **counts, **sums}
 
 
 def drawn_pairs() -> list[Row]:
@@ -44,22 +33,6 @@ def drawn_pairs() -> list[Row]:
     ]
     draw.shuffle(rows)
     return rows
-
-
-def stats_of(pairs: list[Row]) -> list[Row]:
-    users = {row[USER_ID] for row in pairs}
-    own = {user: [row for row in pairs if row[USER_ID] == user] for user in users}
-    known = {"user_item_count": len, "user_first_at": lambda rows: float(min(row[lake.FIRST_AT] for row in rows))}
-    return [
-        {USER_ID: user} | {name: float(known[name](own[user])) if name in known else None for name in USER_STATS}
-        for user in sorted(users)
-    ]
-
-
-def lay(context: JobContext, table: Table, rows: list[Row]) -> None:
-    data = pa.Table.from_pylist(rows, schema=arrow_schema(table))
-    digest = write_partition(table, data, context.tables, context.key)
-    Manifest("test", len(rows), digest).write(table.partition(context.tables, context.key))
 
 
 @pytest.fixture
