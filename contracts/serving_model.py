@@ -67,14 +67,19 @@ def read_serving_model(layout: Layout, interval_key: str) -> ServingModel:
     try:
         model = ServingModel(**json.loads(file.read_text()))
         names = asdict(model)
-        if model.interval != interval_key or not all(_is_name(value) for value in names.values()):
+        needed = [model.candidates, model.ranker, model.profiles, Interval.of_key(interval_key).key]
+        if model.interval != interval_key or not all(needed) or not all(_is_name(name) for name in names.values()):
             raise ValueError(f"it holds {names}")
-        Interval.of_key(model.interval)
     except FileNotFoundError:
         raise MissingInput(f"{file} was asked for and is not there; make it with: {made_by}") from None
     except (ValueError, TypeError, BadInput) as error:
         raise CorruptData(f"{file} names no models ({error}); make it again: {made_by}") from error
     return model
+
+
+def named_intervals(layout: Layout) -> list[str]:
+    """Intervals whose models are named, oldest first."""
+    return sorted(file.stem for file in layout.serving_models.glob("[!.]*.json"))
 
 
 def _is_name(value: object) -> bool:

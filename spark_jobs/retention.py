@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from contracts.errors import BadInput
+from contracts.errors import BadInput, CorruptData
 from contracts.intervals import Interval
 from contracts.lake import (
     ATTRIBUTIONS,
@@ -20,11 +20,13 @@ from contracts.lake import (
 )
 from contracts.lake_notes import dirty_hours, dirty_marker
 from contracts.manifest import FILE_NAME
+from contracts.serving_model import ServingModel, named_intervals, read_serving_model, serving_file
 from models.bundle import MANIFEST_FILE
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.fences import claims
 from spark_jobs.held_files import HELD
 from spark_jobs.passed_check import publish_folder
+from spark_jobs.people_in_order import SCRATCH
 from spark_jobs.seal import SEALS
 
 JOB = "retention"
@@ -51,7 +53,7 @@ def doomed(context: JobContext) -> Iterator[Path]:
     yield from _intervals(context)
     yield from _event_days(context)
     yield from _late_marks(context)
-    yield from _rankers(context)
+    yield from _trained(context)
     yield from _leftovers(context)
     yield from _old_files(context)
 
@@ -62,7 +64,7 @@ def kept_intervals(context: JobContext) -> set[str]:
 
 
 def _intervals(context: JobContext) -> Iterator[Path]:
-    """Partitions and candidate bundles of hours that are past keeping."""
+    """Partitions, bundles and profiles of hours that are past keeping."""
     end_at, kept = context.interval.end_at, kept_intervals(context)
     oldest = end_at - timedelta(hours=context.settings.keep_hours)
     oldest_of = {
@@ -70,11 +72,14 @@ def _intervals(context: JobContext) -> Iterator[Path]:
         context.lake / SEALS: end_at - timedelta(hours=context.settings.late_hours),  # late hours are known by them
     }
     found: dict[str, list[Path]] = {}
+    for key in named_intervals(context.layout):  # first, so that nothing is named that is gone
+        found.setdefault(key, []).append(serving_file(context.layout, key))
     for folder in context.lake.glob(f"*/{INTERVAL}=*"):
         if folder.parent != ATTRIBUTIONS.path(context.lake):  # kept as long as the events that they are made of
             found.setdefault(folder.name.partition("=")[2], []).append(folder)
-    for folder in context.layout.candidates.glob("[!.]*"):
-        found.setdefault(folder.name, []).append(folder)
+    for bundles in (context.layout.candidates, context.layout.profiles):
+        for folder in bundles.glob("[!.]*"):
+            found.setdefault(folder.name, []).append(folder)
     for key, folders in sorted(found.items()):
         start_at = _start_of(key)
         if start_at is None or start_at >= oldest or key in kept or _is_under_way(context, key, folders):
@@ -106,24 +111,40 @@ def _late_marks(context: JobContext) -> Iterator[Path]:
             yield dirty_marker(context.lake, key)
 
 
-def _rankers(context: JobContext) -> Iterator[Path]:
-    """All but the newest finished bundles; the newest usable by this hour is among those kept, or kept besides."""
+def _trained(context: JobContext) -> Iterator[Path]:
+    """All but the newest finished rankers and session models; what may serve an hour that is kept stays besides."""
+    named = list(_named_models(context))
+    yield from _all_but_newest(context, context.layout.rankers, {model.ranker for model in named})
+    yield from _all_but_newest(context, context.layout.sessions, {model.session for model in named})
+
+
+def _named_models(context: JobContext) -> Iterator[ServingModel]:
+    for key in named_intervals(context.layout):
+        try:
+            yield read_serving_model(context.layout, key)
+        except CorruptData as error:  # it names nothing, and goes with its hour
+            logger.warning("event=no_names interval=%s error=%s", key, error)
+
+
+def _all_but_newest(context: JobContext, bundles: Path, named: set[str]) -> Iterator[Path]:
     keys = [
         folder.name
-        for folder in sorted(context.layout.rankers.glob("*"))
+        for folder in sorted(bundles.glob("*"))
         if _start_of(folder.name) is not None and (folder / MANIFEST_FILE).exists()
     ]
     usable = [key for key in keys if Interval.of_key(key).start_at <= context.interval.end_at]
-    kept = {*keys[-context.settings.keep_ranker_bundles :], *usable[-1:]}
-    yield from (context.layout.rankers / key for key in keys if key not in kept)
+    kept = {*keys[-context.settings.keep_ranker_bundles :], *usable[-1:], *named}
+    yield from (bundles / key for key in keys if key not in kept)
 
 
 def _leftovers(context: JobContext) -> Iterator[Path]:
     """What a killed job left: half-written folders beside the finished ones, the training's scratch, held files."""
     layout, limit = context.layout, context.interval.end_at - UNFINISHED
-    places = [*layout.lake.glob("*"), layout.candidates, layout.rankers]
+    bundles = (layout.candidates, layout.rankers, layout.sessions, layout.profiles, layout.serving_models)
+    places = [*layout.lake.glob("*"), *bundles]
     found = {path for place in places for pattern in ("*.partial", ".*.old") for path in place.glob(pattern)}
     found.update((layout.cache / "training").glob("*"))
+    found.update(layout.cache.glob(f"{SCRATCH}-*"))
     found.update((layout.lake / HELD).glob("*"))
     yield from (path for path in sorted(found) if not _touched_after(path, limit))
 

@@ -11,7 +11,8 @@ from contracts.intervals import Interval
 from contracts.lake import ATTRIBUTIONS, DEAD_LETTERS, EVENTS, IMPRESSIONS, INTERACTIONS, LISTS, TRAINING_SET
 from contracts.lake_notes import dirty_hours, mark_dirty
 from contracts.manifest import Manifest
-from contracts.settings import Settings
+from contracts.serving_model import ServingModel, named_intervals, serving_file, write_serving_model
+from contracts.settings import Layout, Settings
 from models.bundle import write_bundle
 from spark_jobs import retention
 from spark_jobs.context import JobContext
@@ -45,11 +46,14 @@ def put_folder(folder: Path, at: datetime, job: str = "test") -> Path:
 
 
 def put_hour(root: Path, start_at: datetime, *, finished: bool = True) -> None:
-    """What an hour leaves: partitions, candidate bundle, and the note of its publish."""
+    """What an hour leaves: partitions, candidate bundle, profiles, names of its models, and the note of its publish."""
     lake, key, at = root / "lake", Interval.ending_at(start_at + timedelta(hours=1)).key, start_at
     for table in HOUR_TABLES:
         put_folder(table.partition(lake, key), at)
     put_bundle(root / "bundles" / "candidates" / key, at)
+    put_bundle(root / "bundles" / "profiles" / key, at)
+    write_serving_model(Layout(root), ServingModel(key, key, f"{key[:10]}T00", "", key))
+    age([serving_file(Layout(root), key)], at)
     if finished:
         put_folder(publish_folder(lake, key), at)
 
@@ -122,6 +126,30 @@ def test_hours_whose_versions_may_serve_stay(tmp_path: Path) -> None:
     assert left == ["interval=2026-01-01T06", "interval=2026-01-01T12"]
     assert (tmp_path / "bundles" / "candidates" / "2026-01-01T12").exists()
     assert not (tmp_path / "bundles" / "candidates" / "2026-01-01T00").exists()
+    profiles = sorted(folder.name for folder in (tmp_path / "bundles" / "profiles").iterdir())
+    assert profiles == named_intervals(Layout(tmp_path)) == ["2026-01-01T06", "2026-01-01T12"]
+
+
+def test_what_is_named_for_an_hour_that_stays_stays_with_it(tmp_path: Path) -> None:
+    for day in range(1, 9):
+        for kind in ("ranker", "session"):
+            put_bundle(tmp_path / "bundles" / kind / f"2026-01-{day:02}T00", DAY_ZERO)
+    model = ServingModel("2026-01-02T06", "2026-01-02T06", "2026-01-02T00", "2026-01-01T00", "2026-01-02T06")
+    write_serving_model(Layout(tmp_path), model)
+    put_claim(tmp_path, 1, "2026-01-02T06")
+    retention.run(context_at(tmp_path, DAY_ZERO + timedelta(days=20)))
+    left = {
+        kind: sorted(path.name[8:10] for path in (tmp_path / "bundles" / kind).iterdir())
+        for kind in ("ranker", "session")
+    }
+    assert left == {"ranker": ["02", "06", "07", "08"], "session": ["01", "06", "07", "08"]}
+
+
+def test_names_of_models_that_cannot_be_read_stop_nothing(tmp_path: Path) -> None:
+    put_file(serving_file(Layout(tmp_path), "2026-01-01T06"), DAY_ZERO)
+    put_claim(tmp_path, 1, "2026-01-01T06")
+    retention.run(context_at(tmp_path, DAY_ZERO + timedelta(days=20)))
+    assert named_intervals(Layout(tmp_path)) == ["2026-01-01T06"]
 
 
 @pytest.mark.parametrize(("touched_hours_ago", "stays"), [(1, True), (7, False)])
