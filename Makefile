@@ -35,6 +35,9 @@ bench: setup ## Every figure of docs/benchmarks.md; takes about an hour
 serve: setup ## Only the HTTP server, on lists already published
 	@exec $(BIN)/python -m headrace serve
 
+infer: setup ## Only the inference service, on models already made
+	@exec $(BIN)/python -m headrace infer
+
 hour: setup ## Run one past hour without Airflow: make hour START=2026-01-31T07
 	@exec $(BIN)/python -m headrace hour $(START)
 
@@ -44,4 +47,4 @@ lock: setup ## Compile requirements/*.in into pinned files with hashes
 clean: ## Remove what a run wrote; the environment stays
 	rm -rf var artifacts .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help setup demo test test-system check bench serve hour lock clean
+.PHONY: help setup demo test test-system check bench serve infer hour lock clean

@@ -1,6 +1,5 @@
 """`infer`: the inference service, which answers the serving processes over a socket, until Ctrl-C."""
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -10,14 +9,15 @@ import typer
 
 from contracts.settings import ENV_PREFIX, read_settings
 
+COMMAND = [sys.executable, "-m", "serving.inference"]
+
 
 def infer_command(
     root: Annotated[Path | None, typer.Option(help="Folder of everything a run writes; else HEADRACE_ROOT.")] = None,
 ) -> None:
     """Compute answers on demand for the HTTP server; Ctrl-C finishes what was asked and ends it."""
-    from serving.inference.service import run_service
+    from serving.inference.address import inference_address
 
-    if root:
-        os.environ[f"{ENV_PREFIX}ROOT"] = str(root)  # for its workers too
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    run_service(read_settings(os.environ))
+    environment = {**os.environ, **({f"{ENV_PREFIX}ROOT": str(root)} if root else {})}
+    print(f"answering on demand at {inference_address(read_settings(environment))}", flush=True)
+    os.execve(sys.executable, COMMAND, environment)

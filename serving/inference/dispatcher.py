@@ -28,6 +28,10 @@ class Worker(Protocol):
         """Hand over a question; the dispatcher hears `finished` or `lost` of it."""
         ...
 
+    def check(self, seconds: float, patience_seconds: float) -> None:
+        """See whether it lives, while it has nothing to do; called with every tick."""
+        ...
+
     def end(self) -> None:
         """Let it go, as it has nothing to do."""
         ...
@@ -172,6 +176,8 @@ class Dispatcher:
                 work.since += pause
             elif now - work.since > self.limits.stuck_seconds:
                 worker.kill(tally.STUCK)
+        for worker in list(self._idle):
+            worker.check(min(pause, PAUSE_SECONDS), self.limits.stuck_seconds)
         self._cache.trim(now)
 
     def refresh_gauges(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 VARIABLE = "INFERENCE_TEST_HOOKS"
 HANG, CRASH, MEMORY, DELAY = "hook:hang", "hook:crash", "hook:memory", "hook:delay:"
+FAR_TOO_MUCH = 6 * 1024**3  # bytes; above the bound that a test sets, and a machine would give it
 Hook = Callable[[str], None]
 
 
@@ -29,6 +30,6 @@ def _fault(user_id: str) -> None:
     elif user_id.startswith(CRASH):
         os.kill(os.getpid(), signal.SIGSEGV)
     elif user_id.startswith(MEMORY):
-        bytearray(2**46)
+        bytearray(FAR_TOO_MUCH)
     elif user_id.startswith(DELAY):
         time.sleep(int(user_id.split(":")[2]) / 1_000)

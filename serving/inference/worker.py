@@ -20,7 +20,7 @@ from serving.inference import messages
 from serving.inference.frames import FrameReader
 from serving.inference.hooks import Hook, hook_from
 from serving.inference.process_limits import bound_memory, end_with_parent, leave_signals_to_parent
-from serving.inference.worker_process import DELISTED_NUMBER, LOAD_NUMBER, READY_NUMBER
+from serving.inference.worker_process import DELISTED_NUMBER, LOAD_NUMBER, PING_NUMBER, READY_NUMBER
 
 if TYPE_CHECKING:
     from serving.inference.answering import Answerer
@@ -68,6 +68,9 @@ class Worker:
         return 0
 
     def _take(self, number: int, body: bytes) -> int:
+        if number == PING_NUMBER:
+            self._say(number, messages.ANSWERED)
+            return 0
         if number == LOAD_NUMBER:
             return self._load(*decode_texts(body))
         if number == DELISTED_NUMBER:

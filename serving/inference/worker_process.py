@@ -18,8 +18,10 @@ from serving.inference.target import Target
 
 logger = logging.getLogger(__name__)
 
-READY_NUMBER, QUESTION_NUMBER, DELISTED_NUMBER, LOAD_NUMBER = range(4)  # what a frame to or from a worker is
+READY_NUMBER, QUESTION_NUMBER, DELISTED_NUMBER, LOAD_NUMBER, PING_NUMBER = range(5)  # kinds of frames
 END_SECONDS, REAP_SECONDS = 5.0, 0.02
+FIRST_PING_SECONDS = 60.0  # for an answer of one that still imports
+PING_SECONDS = 1.0  # after which one with nothing to do is asked whether it lives
 LONGEST_REPLY = 16 * 1024**2
 
 
@@ -55,6 +57,7 @@ class WorkerProcess(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.ready, self.gone, self.settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.is_ending = False
+        self._quiet_seconds, self._is_pinged, self._has_answered = 0.0, False, False
         self.cause = tally.ENDED
 
     @property
@@ -74,6 +77,20 @@ class WorkerProcess(asyncio.Protocol):
     def tell_delisted(self, frame: bytes) -> None:
         """Hand over which items must not be shown."""
         self._write(frame)
+
+    def check(self, seconds: float, patience_seconds: float) -> None:
+        """Ask whether it lives while it has nothing to do, and kill one that is silent for longer than `patience`.
+
+        `seconds` passed since the last check, in which this process ran: its own pauses are nobody's silence.
+        """
+        self._quiet_seconds += seconds
+        patience = patience_seconds if self._has_answered else FIRST_PING_SECONDS
+        if not self._is_pinged and self._quiet_seconds >= PING_SECONDS:
+            self._quiet_seconds, self._is_pinged = 0.0, True
+            self._write(control_frame(PING_NUMBER, None))
+        elif self._is_pinged and self._quiet_seconds > patience:
+            self._quiet_seconds = 0.0
+            self.kill(tally.STUCK)
 
     def end(self) -> None:
         """Close the stream, upon which it ends by itself."""
@@ -121,11 +138,15 @@ class WorkerProcess(asyncio.Protocol):
             self._owner.was_lost(self)
 
     def _take(self, status: int, number: int, body: bytes) -> None:
+        if number == PING_NUMBER:
+            self._quiet_seconds, self._is_pinged, self._has_answered = 0.0, False, True
+            return
         if self._owner is None:
             raise CorruptData("it spoke before it was asked to load anything")
         if number != READY_NUMBER:
             self._owner.answered(self, status, body)
         elif status == messages.ANSWERED:
+            self._has_answered = True
             self.ready.set()
             self.settled.set()
             self._owner.became_ready(self)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from contracts.redis_layout import POINTER, Pointer
 from contracts.serving_model import ServingModel, write_serving_model
 from contracts.settings import Layout, Settings, as_environment
 from ingest.breaker import Breaker
+from models.id_map import IdMap
 from models.profile import Profile
 from models.profile_file import write_profile_file
 from models.profile_record import encode_profile
@@ -32,7 +34,6 @@ from tests.models.small_world import draw_requests, make_bundle, own_items
 
 HOUR, NEXT_HOUR = "2026-01-31T07", "2026-01-31T08"
 KNOWN = "known"  # a person with a profile
-KNOWN_ITEMS = tuple(f"i{number:04d}" for number in range(0, 60, 5))
 START_SECONDS = 60.0
 
 
@@ -47,6 +48,12 @@ class Running:
     def client(self, *, seats: int = 64) -> TailClient:
         """A client with a breaker that never opens for long."""
         return TailClient(inference_address(self.settings), Breaker(0.001), seats)
+
+    def metric(self, line: str) -> float:
+        """Value of one series of its /metrics; 0 when there is none yet."""
+        with urllib.request.urlopen(f"http://{self.settings.inference_metrics}/metrics", timeout=30) as page:
+            rows = [row.rpartition(" ") for row in page.read().decode().splitlines()]
+        return next((float(value) for name, _, value in rows if name == line), 0.0)
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""
@@ -71,6 +78,7 @@ class Running:
         """Wait until so many workers have said that they are ready, since the start."""
         until = time.monotonic() + START_SECONDS
         while self.log.read_text().count("worker_ready") < count:
+            assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.02)
 
@@ -80,15 +88,23 @@ def within(seconds: float) -> float:
     return time.monotonic() + seconds
 
 
-def write_hour(root: Path, interval: str, *, seed: int = 3) -> None:
-    """Put the models of an hour under the root; another seed makes another catalogue."""
+def write_hour(root: Path, interval: str, *, letter: str = "i") -> ServingModel:
+    """Put the models of an hour under the root; the names of all its items begin with `letter`."""
     layout = Layout(root)
-    model = ServingModel(interval, interval, f"r{seed}", "", interval)
-    replace(make_bundle(seed=seed), interval_key=interval).save(model.candidates_folder(layout), {})
+    model = ServingModel(interval, interval, "ranker", "", interval)
+    bundle = make_bundle()
+    names = IdMap.of(letter + name[1:] for name in bundle.items.external_ids)
+    replace(bundle, items=names, interval_key=interval).save(model.candidates_folder(layout), {})
     _ranker().save(model.ranker_folder(layout))
-    profile = Profile(own_items(list(KNOWN_ITEMS)), np.arange(len(Profile().user_stats), dtype=np.float64))
-    write_profile_file(model.profiles_folder(layout), [(KNOWN, encode_profile(profile))], {})
+    write_profile_file(model.profiles_folder(layout), [(KNOWN, encode_profile(known_profile(letter)))], {})
     write_serving_model(layout, model)
+    return model
+
+
+def known_profile(letter: str = "i") -> Profile:
+    """Of somebody who touched a dozen items of one taste."""
+    items = [f"{letter}{number:04d}" for number in range(0, 60, 5)]
+    return replace(Profile(), own=own_items(items), user_stats=np.arange(len(Profile().user_stats), dtype=np.float64))
 
 
 def point_to(url: str, interval: str, fence: int) -> str:

@@ -31,11 +31,16 @@ class ListWorker:
     bodies: list[bytes] = field(default_factory=list)
     ended: bool = False
     killed_for: str = ""
+    checked_seconds: float = 0.0
 
     def send(self, budget_ms: int, digest: bytes, body: bytes) -> None:
         assert budget_ms > 0
         assert digest == digest_of(body)
         self.bodies.append(body)
+
+    def check(self, seconds: float, patience_seconds: float) -> None:
+        assert patience_seconds == LIMITS.stuck_seconds
+        self.checked_seconds += seconds
 
     def end(self) -> None:
         self.ended = True
@@ -198,6 +203,15 @@ def test_a_pause_of_the_dispatcher_itself_kills_nobody(one: Bench) -> None:
     one.dispatcher.tick()
     one.tick(0.5)
     assert not one.workers[0].killed_for
+
+
+def test_workers_with_nothing_to_do_are_seen_after_and_busy_ones_are_not(two: Bench) -> None:
+    two.ask(b"a")
+    two.tick(1.0)
+    [idle] = [worker for worker in two.workers if not worker.bodies]
+    [busy] = [worker for worker in two.workers if worker.bodies]
+    assert idle.checked_seconds == pytest.approx(1.0)
+    assert busy.checked_seconds == 0.0
 
 
 def test_nothing_is_put_behind_workers_that_are_all_stalled(one: Bench) -> None:
