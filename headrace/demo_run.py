@@ -21,8 +21,10 @@ from headrace.demo_events import STREAM_SETTING, make_keys, purchase_command, st
 from headrace.demo_lock import hold_lock
 from headrace.ports import LOOPBACK, Port, is_free, refuse_taken, split_bind
 from headrace.processes import MARK, ProcessSet, sweep
+from headrace.revived_inference import RevivedInference
 from headrace.revived_redis import RevivedRedis
 from headrace.run_progress import RunFollower
+from serving.inference.address import inference_address, metrics_bind
 
 HOURLY, TRAINING = "hourly_recommendations", "daily_training"
 APPEARS_SECONDS, READY_SECONDS, POLL_SECONDS = 90.0, 60.0, 0.5
@@ -91,7 +93,10 @@ class Demo:
             ports.append(Port(LOOPBACK, self.redis_port, "Redis", REDIS_SETTING))
         if self.stream_port:
             ports.append(Port(LOOPBACK, self.stream_port, "the stream's server", STREAM_SETTING))
+        if metrics := metrics_bind(self.settings):
+            ports.append(Port(*metrics, "the metrics of inference", "HEADRACE_INFERENCE_METRICS"))
         refuse_taken(ports)
+        inference_address(self.settings)  # whose path may be too long
 
     def _start(self, processes: ProcessSet) -> None:
         os.environ[MARK] = str(self.settings.root)  # what this process starts from here on is swept with it
@@ -102,6 +107,7 @@ class Demo:
             stream = stream_server(self.settings, port, self.say)
             self.say(f"the stream of events listens at {stream.start(processes)}")
         processes.start("serve", [sys.executable, "-m", "headrace", "serve"])
+        RevivedInference().start(processes)
         with self.console.status("starting Airflow"):
             start_airflow(processes)
 

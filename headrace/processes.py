@@ -56,8 +56,11 @@ class ProcessSet:
     ) -> None:
         self.stop()
 
-    def start(self, name: str, command: Sequence[str]) -> Component:
-        """Start a component in a session of its own, with its output in `<root>/logs/<name>.log`."""
+    def start(self, name: str, command: Sequence[str], *, revive: Callable[[], None] | None = None) -> Component:
+        """Start a component in a session of its own, with its output in `<root>/logs/<name>.log`.
+
+        `revive`, when given, starts its successor.
+        """
         log = self.root / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
@@ -70,7 +73,7 @@ class ProcessSet:
                 cwd=PROJECT,
                 env=self._marked(),
             )
-        component = Component(name, log, process)
+        component = Component(name, log, process, revive)
         self._announce(component)
         return component
 

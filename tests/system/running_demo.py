@@ -59,7 +59,8 @@ def running_demo(root: Path, *arguments: str) -> Iterator[RunningDemo]:
     hour = last_complete_hour()
     world_ending_at(hour).write(root)
     redis_url, stream_url = (f"redis://127.0.0.1:{free_port()}/0" for _ in range(2))
-    settings = small_settings(root, airflow_port=free_port(), redis_url=redis_url, stream_url=stream_url)
+    ports = {"airflow_port": free_port(), "inference_metrics": f"127.0.0.1:{free_port()}"}
+    settings = small_settings(root, redis_url=redis_url, stream_url=stream_url, **ports)
     environment = os.environ | as_environment(settings) | {"HEADRACE_BIND": f"127.0.0.1:{free_port()}"}
     output = root / "demo.out"
     with output.open("wb") as stream:
