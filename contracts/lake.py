@@ -16,7 +16,7 @@ WEIGHT, ACTIVITY, RANK, SCORE = "weight_scaled", "activity_scaled", "rank", "sco
 NEIGHBOUR_ID, ITEM_IDS, SCORES = "neighbour_id", "item_ids", "scores"
 SCOPE, KEY, SEGMENT = "scope", "key", "segment"
 ACTIVITY_BAND, RECENCY_BAND, VALUE_BAND, TASTE_CLUSTER = "activity_band", "recency_band", "value_band", "taste_cluster"
-LABEL, FEATURES = "label", "features"
+LABEL, FEATURES, SEEN_COUNT = "label", "features", "seen_count"
 RECOMMENDATION_ID, IMPRESSION_ID, ANONYMOUS_ID = "recommendation_id", "impression_id", "anonymous_id"
 RECEIVED_AT, SENT_AT, SOURCE, PLACEMENT, VERSION = "received_at", "sent_at", "source", "placement", "version"
 POSITION, CLICKED_AT, PURCHASED_AT = "position", "clicked_at", "purchased_at"
@@ -134,7 +134,11 @@ SEGMENTS = define_table(
 LISTS = define_table("lists", f"{USER_ID} string; {ITEM_IDS} array<string>; {SCORES} array<float>")
 POPULAR = define_table("popular", f"{SCOPE} string; {KEY} string; {ITEM_IDS} array<string>; {SCORES} array<float>")
 SIMILAR = define_table("similar", f"{ITEM_ID} string; {ITEM_IDS} array<string>; {SCORES} array<float>")
-TRAINING_SET = define_table("training_set", f"{USER_ID} string; {ITEM_ID} string; {LABEL} int; {FEATURES} array<float>")
+# Candidates of people as the hour knew them, and of moments in sessions, after `seen_count` events: 0 is the hour.
+TRAINING_SET = define_table(
+    "training_set",
+    f"{USER_ID} string; {SEEN_COUNT} int; {ITEM_ID} string; {LABEL} int; {FEATURES} array<float>",
+)
 
 # One row an item shown: what came of it within the attribution window, and the features of that moment.
 ATTRIBUTIONS = define_table(

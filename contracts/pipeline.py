@@ -35,6 +35,7 @@ HOUR = (
 TRAINING = (
     Step("build_training_set", ("clean_events", "build_training_set"), spark=True),
     Step("train_ranker", ("train_ranker",), spark=False),
+    Step("train_session", ("train_session",), spark=False),
 )
 RETENTION = Step("retention", ("retention",), spark=False)
 LATE_HOURS = Step("late_hours", ("late_hours",), spark=False)

@@ -1,9 +1,13 @@
-"""Every day, train the ranker that the hours score with, and keep the old one unless the new one is better.
+"""Every day, train the ranker and the session model of the hours, and keep the old ones unless the new are better.
 
 For a day that ends at T and a label window of w hours (setting), the training set has features as of T - 2w and the
 labels of the w hours after; the gate has features as of T - w and the labels up to T. A ranker that loses against the
 previous one or against plain popularity is not saved, the task fails, and the hours go on with the ranker they have.
-An hour takes the newest ranker whose labels ended by the hour's end, so that a backfill never knows the future.
+The session model learns from the newest sessions up to T, and stands behind a gate of its own: the next item of
+sessions that it did not learn from.
+
+An hour takes the newest ranker whose labels ended by the hour's end, and the newest session model alike, so that a
+backfill never knows the future.
 
 **By hand**: `start` names the UTC hour at which the day starts (its end is T); `window_days` says how far back features
 look. Only the latest complete day is made up for after a stall.
@@ -23,7 +27,7 @@ TIMEOUT = timedelta(hours=3)
 with DAG(
     "daily_training",
     **shared_arguments(SETTINGS, "0 3 * * *", length=timedelta(days=1)),
-    description="The ranker of the hours, trained on what people did next",
+    description="The ranker and the session model of the hours, trained on what people did next",
     doc_md=__doc__,
     tags=["headrace", "daily", "trains"],
     max_active_runs=1,
@@ -33,4 +37,4 @@ with DAG(
 ) as dag:
     task = {step.name: step_task(step, SETTINGS, execution_timeout=TIMEOUT) for step in TRAINING}
 
-    task["build_training_set"] >> task["train_ranker"]
+    task["build_training_set"] >> [task["train_ranker"], task["train_session"]]

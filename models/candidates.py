@@ -98,11 +98,14 @@ def gather(
 
 
 def _closed(bundle: CandidateBundle, request: Request) -> NDArray[np.bool_]:
-    """Which items must not appear, bool [items]."""
+    """Which items must not appear, bool [items]; the item on the screen is one, unless the caller names what may."""
     closed = np.full(len(bundle.items), request.allowed is not None)
     if request.allowed is not None:
         allowed = bundle.items.rows(tuple(request.allowed))
         closed[allowed[allowed >= 0]] = False
+    else:
+        on_screen = bundle.items.rows(request.session.item_ids[-1:])
+        closed[on_screen[on_screen >= 0]] = True
     if request.excluded:
         excluded = bundle.items.rows(tuple(request.excluded))
         closed[excluded[excluded >= 0]] = True

@@ -5,7 +5,7 @@ Burges, From RankNet to LambdaRank to LambdaMART (2010).
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import lightgbm as lgb
 
 MADE_BY = "python -m headrace train"
-MODEL_FILE, NOTES_FILE = "model.txt", "ranker.json"
+MODEL_FILE, SESSION_FILE, NOTES_FILE = "model.txt", "session.txt", "ranker.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +71,25 @@ def train_ranker(
 
 @dataclass(frozen=True, slots=True)
 class RankerBundle:
-    """A trained ranker; `label_end_at` is ISO 8601, the end of the newest events that it or its gate has seen."""
+    """A trained ranker; `label_end_at` is ISO 8601, the end of the newest events that it or its gate has seen.
+
+    `session_text` are the trees for people in the middle of a session; "" where no session taught any, and then those
+    of everybody serve.
+    """
 
     model_text: str
     label_end_at: str
     figures: Mapping[str, float | int | str]
     digest: str = ""
+    session_text: str = ""
 
     def save(self, folder: Path) -> str:
         """Write the bundle into `folder` and return its digest."""
 
         def write_files(partial: Path) -> None:
             (partial / MODEL_FILE).write_bytes(self.model_text.encode())
+            if self.session_text:
+                (partial / SESSION_FILE).write_bytes(self.session_text.encode())
             (partial / NOTES_FILE).write_text(json.dumps({"feature_order": FEATURE_ORDER}), encoding="utf-8")
 
         return write_bundle(folder, write_files, {"label_end_at": self.label_end_at, "figures": dict(self.figures)})
@@ -91,12 +98,16 @@ class RankerBundle:
     def load(cls, folder: Path) -> "RankerBundle":
         """Read a bundle whose digests hold and whose features are today's, in today's order."""
         # digests come before parsing: a strange model text can crash LightGBM
-        manifest, contents = read_bundle(folder, (MODEL_FILE, NOTES_FILE), made_by=MADE_BY)
+        manifest, contents = read_bundle(folder, (MODEL_FILE, NOTES_FILE), made_by=MADE_BY, if_listed=(SESSION_FILE,))
         order = tuple(json.loads(contents[NOTES_FILE])["feature_order"])
         if order != FEATURE_ORDER:
             strange = sorted(set(order) ^ set(FEATURE_ORDER)) or ["their order"]
             raise CorruptData(
                 f"{folder} was trained on other features ({', '.join(strange[:5])}); train again: {MADE_BY}"
             )
-        text = contents[MODEL_FILE].decode()
-        return cls(text, manifest["label_end_at"], manifest["figures"], manifest["digest"])
+        text, session_text = contents[MODEL_FILE].decode(), contents.get(SESSION_FILE, b"").decode()
+        return cls(text, manifest["label_end_at"], manifest["figures"], manifest["digest"], session_text)
+
+    def of_session(self) -> "RankerBundle | None":
+        """The trees for people in the middle of a session as a bundle of their own."""
+        return replace(self, model_text=self.session_text, session_text="") if self.session_text else None

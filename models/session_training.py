@@ -1,6 +1,6 @@
 """Fit the session model: sources from earlier sessions, trees from what came next in later ones, sources from all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,10 +51,19 @@ def fit_session_model(
         sessions.part(held, len(sessions)),
         most=parameters.most_examples,
     )
-    model_text = _train_trees(examples, parameters)
+    return _counted(_train_trees(examples, parameters), sessions, item_count, len(examples.group_sizes))
+
+
+def recount(model: SessionModel, sessions: Sessions) -> SessionModel:
+    """The model's trees over sources that are counted from these sessions, which are over the same items."""
+    counted = _counted(model.model_text, sessions, len(model.sources.item_clicks), int(model.figures["examples"]))
+    return replace(counted, item_ids=model.item_ids)
+
+
+def _counted(model_text: str, sessions: Sessions, item_count: int, examples: int) -> SessionModel:
     sources = session_sources(sessions, item_count)
     popular = np.lexsort((-sources.item_clicks, -sources.recent_clicks)).astype(np.int32)
-    figures = {"sessions": len(sessions), "clicks": len(sessions.item_rows), "examples": len(examples.group_sizes)}
+    figures = {"sessions": len(sessions), "clicks": len(sessions.item_rows), "examples": examples}
     return SessionModel(sources, popular, model_text, figures)
 
 

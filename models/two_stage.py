@@ -23,12 +23,21 @@ SESSION_SHARE = 0.3  # of the candidates, at most, that a live session may bring
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Both stages, loaded; without a session model a live session counts as history alone."""
+    """Both stages, loaded.
+
+    Without a session model a live session brings no candidates of its own; without a `session_scorer` people in a
+    session are scored like all others.
+    """
 
     candidates: CandidateBundle
     scorer: Scorer
     candidate_count: int
     session: SessionStage | None = None
+    session_scorer: Scorer | None = None
+
+    def scorer_of(self, request: Request) -> Scorer:
+        """Who scores a request's candidates."""
+        return self.session_scorer if self.session_scorer and request.session.item_ids else self.scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,15 @@ def load_bundle(
     candidates: Path, ranker: Path, cache: Path, candidate_count: int, session: Path | None = None
 ) -> Bundle:
     """Load all bundles after checking their digests; `cache` keeps compiled trees."""
-    loaded = CandidateBundle.load(candidates)
-    scorer = make_scorer(RankerBundle.load(ranker), cache)
-    return Bundle(loaded, scorer, candidate_count, load_session_stage(loaded, session, cache))
+    loaded, trees = CandidateBundle.load(candidates), RankerBundle.load(ranker)
+    of_session = trees.of_session()
+    return Bundle(
+        loaded,
+        make_scorer(trees, cache),
+        candidate_count,
+        load_session_stage(loaded, session, cache),
+        make_scorer(of_session, cache) if of_session else None,
+    )
 
 
 def load_serving(layout: Layout, model: ServingModel, candidate_count: int) -> Bundle:
@@ -96,7 +111,7 @@ def _recommend_one(bundle: Bundle, request: Request, count: int, k: int) -> Rank
     found = _candidate_features(bundle.candidates, bundle.session, request, count)
     if not len(found.rows):
         return Ranked((), np.zeros(0, np.float32))
-    return _top(bundle.candidates, found.rows, bundle.scorer.score(found.features).astype(np.float32), k)
+    return _top(bundle.candidates, found.rows, bundle.scorer_of(request).score(found.features).astype(np.float32), k)
 
 
 def _top(candidates: CandidateBundle, rows: NDArray[np.int32], scores: NDArray[np.float32], k: int) -> Ranked:

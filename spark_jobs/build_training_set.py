@@ -2,14 +2,14 @@
 
 With T the interval's end and w the label window: features as of T - 2w with labels of [T - 2w, T - w) train,
 features as of T - w with labels of [T - w, T) gate. What an hour would have known then is computed again, in a
-scratch folder, by the same jobs.
+scratch folder, by the same jobs. Beside the people as that hour knew them stand moments in the middle of the sessions
+that they began in the window, strangers among them (spark_jobs.session_rows).
 """
 
 import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +19,34 @@ from pyspark.sql import functions as F
 
 from contracts.features import USER_STATS_TABLE
 from contracts.intervals import Interval
-from contracts.lake import EVENT_TYPE, FEATURES, INTERACTIONS, ITEM_ID, ITEM_IDS, LABEL, TRAINING_SET, USER_ID
+from contracts.lake import (
+    EVENT_TYPE,
+    FEATURES,
+    INTERACTIONS,
+    ITEM_ID,
+    ITEM_IDS,
+    LABEL,
+    SEEN_COUNT,
+    TRAINING_SET,
+    USER_ID,
+)
 from contracts.settings import Settings, parse_event_weights
-from models.candidate_bundle import CandidateBundle
 from models.two_stage import candidate_features
 from spark_jobs import build_features, build_interactions, train_candidates
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.outputs import JobNote, input_digests
 from spark_jobs.partitions import read_interval, save_frame
 from spark_jobs.profiles import in_batches, profiles, requests_of
+from spark_jobs.session_rows import MomentExamples, happened_to, kept_rows, labels_of_rows, stages_of
+from spark_jobs.train_session import fit_as_of
 from spark_jobs.training_windows import label_starts
 from spark_jobs.window import HOUR_SECONDS, read_span, window_digest
 
 JOB = "build_training_set"
 TRAINING_ROWS = 2_000_000  # what a ranker trains on in a few minutes and a gigabyte
 GATE_USERS = 4_000  # enough for a narrow interval; each brings all its candidates
+MOMENT_NEGATIVES = 100  # a moment in a session
+GATE_SESSIONS = 1_000
 LABELS, _LABELLED = "labels", "labelled_item_ids"
 
 
@@ -48,24 +61,18 @@ class Examples:
 
     def __call__(self, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Users of whom no candidate came true teach nothing and are left out."""
-        bundle = _bundle_of(self.candidates)
+        bundle, _ = stages_of(self.candidates, None)
         for rows in in_batches(frames):
             found = candidate_features(bundle, requests_of(rows, self.as_of_at), self.candidate_count)
             for row, one in zip(rows.itertuples(index=False), found, strict=True):
-                labels = _labels_of(bundle, row, one.rows)
+                wanted = dict(zip(getattr(row, _LABELLED), getattr(row, LABELS), strict=True))
+                labels = labels_of_rows(bundle, wanted, one.rows)
                 if labels.any():
                     user = getattr(row, USER_ID)
-                    kept = np.sort(self._kept(labels, seed=user))
+                    kept = kept_rows(labels, self.negatives, seed=user)
                     items = [bundle.items.external_ids[place] for place in one.rows[kept]]
-                    columns = {USER_ID: user, ITEM_ID: items, LABEL: labels[kept]}
+                    columns = {USER_ID: user, SEEN_COUNT: np.int32(0), ITEM_ID: items, LABEL: labels[kept]}
                     yield pd.DataFrame(columns | {FEATURES: list(one.features[kept])})
-
-    def _kept(self, labels: np.ndarray, seed: str) -> np.ndarray:
-        others = np.flatnonzero(labels == 0)
-        if len(others) > self.negatives:
-            random = np.random.default_rng(list(seed.encode()))  # drawn by the user's id: the same in any order
-            others = random.choice(others, self.negatives, replace=False)
-        return np.concatenate([np.flatnonzero(labels), others])
 
 
 def run(context: JobContext) -> None:
@@ -105,30 +112,44 @@ def _build(context: JobContext, then: Interval, *, users: int, rows: int | None)
     window = context.settings.label_window_hours * HOUR_SECONDS
     inputs = {"clean_events": window_digest(context, past.end_seconds + window)}
     inputs |= input_digests(past, INTERACTIONS, USER_STATS_TABLE)
-    labelled = labels_of(read_span(context, past.end_seconds, past.end_seconds + window), context.settings, users=users)
+    events = read_span(context, past.end_seconds, past.end_seconds + window)
     negatives = past.settings.candidate_count if rows is None else max(1, rows // users)
-    examples = Examples(past.candidate_bundle.resolve(), context.settings.candidate_count, past.end_seconds, negatives)
-    known = profiles(read_interval(past, INTERACTIONS), read_interval(past, USER_STATS_TABLE), labelled)
-    made = known.join(F.broadcast(labelled.withColumnRenamed(ITEM_IDS, _LABELLED)), USER_ID, how="inner").mapInPandas(
-        examples, TRAINING_SET.spark_ddl
-    )
+    of_hour = _of_hour(past, events, users=users, negatives=negatives)
+    session_users, session_negatives = (users, MOMENT_NEGATIVES) if rows else (min(users, GATE_SESSIONS), negatives)
+    made = of_hour.unionByName(_of_sessions(past, events, users=session_users, negatives=session_negatives))
     # the sets are the lake's, under the hour whose features they hold
     note = JobNote(JOB, watch, inputs, {"negatives_a_user": negatives, "for": context.key})
     save_frame(replace(past, scratch=None), made, table=TRAINING_SET, note=note)
     shutil.rmtree(scratch)
 
 
-def _labels_of(bundle: CandidateBundle, row: object, rows: np.ndarray) -> np.ndarray:
-    grades = np.zeros(len(bundle.items), np.int32)
-    labelled = bundle.items.rows(list(getattr(row, _LABELLED)))
-    known = labelled >= 0
-    grades[labelled[known]] = np.asarray(getattr(row, LABELS), np.int32)[known]
-    return grades[rows]
+def _of_hour(past: JobContext, events: DataFrame, *, users: int, negatives: int) -> DataFrame:
+    """Rows of people as the hour knew them."""
+    labelled = labels_of(events, past.settings, users=users)
+    examples = Examples(past.candidate_bundle.resolve(), past.settings.candidate_count, past.end_seconds, negatives)
+    known = profiles(read_interval(past, INTERACTIONS), read_interval(past, USER_STATS_TABLE), labelled)
+    found = known.join(F.broadcast(labelled.withColumnRenamed(ITEM_IDS, _LABELLED)), USER_ID, how="inner")
+    return found.mapInPandas(examples, TRAINING_SET.spark_ddl)
 
 
-@lru_cache(maxsize=1)
-def _bundle_of(folder: Path) -> CandidateBundle:
-    return CandidateBundle.load(folder)
+def _of_sessions(past: JobContext, events: DataFrame, *, users: int, negatives: int) -> DataFrame:
+    """Rows of moments in sessions, of people with and without a profile."""
+    happened = happened_to(events, grade(past.settings), users=users)
+    weights = parse_event_weights(past.settings.event_weights)
+    count = past.settings.candidate_count
+    examples = MomentExamples(past.candidate_bundle.resolve(), _session_model(past), count, weights, negatives)
+    known = profiles(read_interval(past, INTERACTIONS), read_interval(past, USER_STATS_TABLE), happened)
+    return happened.join(known, USER_ID, how="left").mapInPandas(examples, TRAINING_SET.spark_ddl)
+
+
+def _session_model(past: JobContext) -> Path | None:
+    """The session model as that hour could have known it, saved beside its candidates."""
+    model = fit_as_of(past, past.end_seconds)
+    if model is None or past.scratch is None:
+        return None
+    folder = past.scratch / "session"
+    model.save(folder)
+    return folder.resolve()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which ranker an interval uses: the newest that has seen nothing after the interval's end."""
+"""Which ranker and which session model an interval uses: the newest that saw nothing after the interval's end."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from spark_jobs.context import JobContext
 
 def ranker_of(context: JobContext) -> Path:
     """Folder of the interval's ranker; MissingInput names the command that makes one."""
-    found = _rankers_until(context.layout.rankers, Interval.ending_at(context.interval.end_at + HOUR))
+    found = _bundles_until(context.layout.rankers, Interval.ending_at(context.interval.end_at + HOUR))
     if not found:
         day = context.interval.end_at.date()
         raise MissingInput(
@@ -22,7 +22,7 @@ def ranker_of(context: JobContext) -> Path:
 
 def ranker_before(context: JobContext) -> Path | None:
     """Folder of the ranker that was newest before the interval's end, if there is one."""
-    found = _rankers_until(context.layout.rankers, Interval.ending_at(context.interval.end_at))
+    found = _bundles_until(context.layout.rankers, Interval.ending_at(context.interval.end_at))
     return found[-1] if found else None
 
 
@@ -31,14 +31,31 @@ def ranker_folder(context: JobContext) -> Path:
     return context.layout.rankers / ending_key(context.interval)
 
 
+def session_model_of(context: JobContext) -> Path | None:
+    """Folder of the interval's session model; nothing where none was made by then."""
+    found = _bundles_until(context.layout.sessions, Interval.ending_at(context.interval.end_at + HOUR))
+    return found[-1] if found else None
+
+
+def session_model_before(context: JobContext) -> Path | None:
+    """Folder of the session model that was newest before the interval's end, if there is one."""
+    found = _bundles_until(context.layout.sessions, Interval.ending_at(context.interval.end_at))
+    return found[-1] if found else None
+
+
+def session_model_folder(context: JobContext) -> Path:
+    """Where the session model is saved whose sessions end with the interval."""
+    return context.layout.sessions / ending_key(context.interval)
+
+
 def ending_key(interval: Interval) -> str:
     """Key of the instant at which an interval ends."""
     return Interval(interval.end_at, interval.end_at + HOUR).key
 
 
-def _rankers_until(rankers: Path, last: Interval) -> list[Path]:
+def _bundles_until(bundles: Path, last: Interval) -> list[Path]:
     return sorted(
-        folder for folder in rankers.glob("*") if (folder / MANIFEST_FILE).exists() and _ends_by(folder.name, last)
+        folder for folder in bundles.glob("*") if (folder / MANIFEST_FILE).exists() and _ends_by(folder.name, last)
     )
 
 

@@ -16,7 +16,7 @@ from tests import worlds
 UP_TO_STATISTICS = ("clean_events", "build_interactions", "build_features")
 UP_TO_CANDIDATES = (*UP_TO_STATISTICS, "select_head", "train_candidates")
 UP_TO_LISTS = (*UP_TO_CANDIDATES, "build_segments", "build_profiles", "score_head", "build_popular")
-TRAINING = ("clean_events", "build_training_set", "train_ranker")
+TRAINING = ("clean_events", "build_training_set", "train_ranker", "train_session")
 
 
 def context_of(root: Path, spark: SparkSession, interval: Interval = worlds.INTERVAL, **changes: Any) -> JobContext:

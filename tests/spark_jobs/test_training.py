@@ -9,7 +9,17 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import MissingInput
 from contracts.features import FEATURE_ORDER
-from contracts.lake import EVENT_TYPE, FEATURES, ITEM_ID, ITEM_IDS, LABEL, OCCURRED_AT, TRAINING_SET, USER_ID
+from contracts.lake import (
+    EVENT_TYPE,
+    FEATURES,
+    ITEM_ID,
+    ITEM_IDS,
+    LABEL,
+    OCCURRED_AT,
+    SEEN_COUNT,
+    TRAINING_SET,
+    USER_ID,
+)
 from models.ranker import RankerBundle
 from models.tables import read_partition
 from spark_jobs import build_training_set, train_ranker
@@ -18,14 +28,24 @@ from spark_jobs.context import JobContext
 from spark_jobs.rankers import ranker_folder
 from spark_jobs.training_windows import label_starts
 from tests.spark_jobs.running import context_of
-from tests.worlds import VIEW, at_utc, corner_shop, event_row, small_settings
+from tests.worlds import BAKERS, GARDENERS, VIEW, at_utc, corner_shop, event_row, small_settings
 
 pytestmark = pytest.mark.spark
 WEEK = timedelta(days=7)
+LENGTH = FEATURE_ORDER.index("session_length")
 WEIGHTS = small_settings(Path())
 
 
 def rows_as_of(context: JobContext, then: int) -> list[dict[str, object]]:
+    """People as the hour knew them."""
+    return [row for row in all_rows(context, then) if row[SEEN_COUNT] == 0]
+
+
+def moments(context: JobContext, then: int) -> list[dict[str, object]]:
+    return [row for row in all_rows(context, then) if row[SEEN_COUNT] > 0]
+
+
+def all_rows(context: JobContext, then: int) -> list[dict[str, object]]:
     return read_partition(TRAINING_SET, context.lake, label_starts(context)[then].key).to_pylist()
 
 
@@ -61,6 +81,28 @@ def test_features_are_as_of_the_start_of_the_labels(trained_shop: JobContext) ->
     )
     days = (label_starts(trained_shop)[0].end_at - last).total_seconds() / 86_400
     assert recency["b5"] == pytest.approx(days, rel=1e-6)
+
+
+def test_moments_in_sessions_are_learned_from_what_came_after_them(trained_shop: JobContext) -> None:
+    start_at = label_starts(trained_shop)[0].end_at
+    rows = moments(trained_shop, 0)
+    assert {row[USER_ID] for row in rows} <= {*BAKERS, *GARDENERS}
+    for user in {row[USER_ID] for row in rows}:
+        later = [e for e in corner_shop().events if e[USER_ID] == user and start_at <= e[OCCURRED_AT] < start_at + WEEK]
+        later.sort(key=lambda event: event[OCCURRED_AT])
+        for seen in {row[SEEN_COUNT] for row in rows if row[USER_ID] == user}:
+            mine = [row for row in rows if (row[USER_ID], row[SEEN_COUNT]) == (user, seen)]
+            wanted = {row[ITEM_ID]: row[LABEL] for row in mine if row[LABEL] > 0}
+            assert wanted.keys() == {event[ITEM_ID] for event in later[seen:]} - {later[seen - 1][ITEM_ID]}
+            assert wanted[later[seen][ITEM_ID]] == max(wanted.values())
+            assert {row[FEATURES][LENGTH] for row in mine} == {seen}
+            assert later[seen - 1][ITEM_ID] not in {row[ITEM_ID] for row in mine}
+
+
+def test_a_ranker_for_sessions_comes_with_the_other(trained_shop: JobContext) -> None:
+    bundle = RankerBundle.load(ranker_folder(trained_shop))
+    assert bundle.session_text not in ("", bundle.model_text)
+    assert bundle.figures["session_users"] > 0
 
 
 def test_the_best_grade_of_a_pair_counts(spark: SparkSession, tmp_path: Path) -> None:
