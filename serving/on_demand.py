@@ -77,7 +77,7 @@ class MemoryAnswers:
         self.asked.append(ask)
         items = [item for item in self.rank(ask) if item not in ask.excluded][: ask.limit]
         scores = [1 / (place + 1) for place in range(len(items))]
-        return TailAnswer(self.version, items, scores, 0, len(ask.events), [("rank", 0.0)])
+        return TailAnswer(self.version, items, scores, 0, len({row[2] for row in ask.events}), [("rank", 0.0)])
 
     def close(self) -> None:
         """Nothing to close."""
@@ -160,7 +160,7 @@ class OnDemand:
 def _answer(found: TailAnswer, kept: Sequence[tuple[str, float]], subject: str, why: str, ms: float) -> Answer:
     now = time.time()
     stamp = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    known = f"known items: {found.known_items}, events of the session: {found.session_items}"
+    known = f"known items: {found.known_items}, items of the session: {found.session_items}"
     head = AnswerHead(subject, SOURCE_ON_DEMAND, f"{why}; computed now ({known})", found.version, stamp)
     body = encode_answer(head, [item for item, _ in kept], [score for _, score in kept])
     stages = ((f"inference.{name}", stage_ms) for name, stage_ms in found.timings_ms)

@@ -77,7 +77,7 @@ def session(*rows: tuple[str, str, float], seq: int = 4, **more: Any) -> bytes:
 def test_a_tail_user_gets_a_list_of_now(computing: Flask, answers: MemoryAnswers) -> None:
     answer = get(computing, KNOWN)
     assert (answer["source"], items_of(answer)) == ("on_demand", list(COMPUTED))
-    assert answer["reason"] == f"{NO_OWN_LIST}; computed now (known items: 0, events of the session: 0)"
+    assert answer["reason"] == f"{NO_OWN_LIST}; computed now (known items: 0, items of the session: 0)"
     assert (answer["version"], answer["subject"]) == ("2026-01-31T08.2", "known")
     assert answer["recommendation_id"] == recommendation_id("2026-01-31T08.2", named_subject(SOURCE_ON_DEMAND, "known"))
     assert int(computing.test_client().get(KNOWN).headers["Age"]) <= 1

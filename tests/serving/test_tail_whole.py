@@ -84,7 +84,7 @@ def test_tail_users_strangers_and_head_users_in_a_session_get_lists_of_now(whole
     clicked = {"event_type": "click", "item_id": first}
     status, posted = whole.server.post("/v1/recommendations", {"anonymous_id": "a1", "session": [clicked]}, "")
     assert (status, posted["source"]) == (200, "on_demand")
-    assert "events of the session: 1" in posted["reason"]
+    assert "items of the session: 1" in posted["reason"]
     for person, path in (({"user_id": "ada"}, HEAD), ({"anonymous_id": "a2"}, "/v1/recommendations/anon:a2")):
         assert whole.ask(path)["source"] in ("head", "popular")
         posted = {**event("click", second, user_id=""), **person}
