@@ -19,6 +19,7 @@ ROWS=(
   "Debian's Redis server|redis-server|redis-server"
   "Redis behind TLS|openssl|openssl"
   "look-ups under load|wrk|wrk"
+  "profiles in PostgreSQL|psql|postgresql"
 )
 
 install() { # install PACKAGE...: on Debian, as root, without starting services

@@ -17,7 +17,7 @@ from models.profile_record import LAYOUT, decode_profile
 
 MADE_BY = "python -m headrace hour"
 FILE = "profiles.sqlite"
-LAYOUT_NOTE, STATS_NOTE, PEOPLE_NOTE, BYTES_NOTE = "layout", "user_stats", "people", "bytes"
+LAYOUT_NOTE, STATS_NOTE, PEOPLE_NOTE, BYTES_NOTE, RECORDS_NOTE = "layout", "user_stats", "people", "bytes", "records"
 _MAPPED_BYTES = 2**40  # as much as SQLite allows
 _SCHEMA = """
     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
@@ -36,10 +36,7 @@ class ProfileFile:
     @classmethod
     def open(cls, folder: Path) -> "ProfileFile":
         """Open an hour's profiles; MissingInput when there are none, CorruptData when they are of another layout."""
-        manifest = read_manifest(folder, made_by=MADE_BY)
-        file = folder / FILE
-        if (manifest.get(LAYOUT_NOTE), manifest.get(STATS_NOTE)) != (LAYOUT, list(USER_STATS)):
-            raise CorruptData(f"{folder} holds profiles of another layout; make them again: {MADE_BY}")
+        manifest, file = profile_notes(folder), folder / FILE
         if not file.is_file() or file.stat().st_size != manifest.get(BYTES_NOTE):
             raise CorruptData(f"{file} should have {manifest.get(BYTES_NOTE)} bytes; make it again: {MADE_BY}")
         uri = f"{file.resolve().as_uri()}?mode=ro&immutable=1"  # nobody ever writes to it: no locks
@@ -75,6 +72,19 @@ def write_profile_file(folder: Path, records: Iterable[tuple[str, bytes]], notes
         every_note.update({PEOPLE_NOTE: people, BYTES_NOTE: size})  # read when all files are written
 
     return write_bundle(folder, write_files, every_note)
+
+
+def profile_notes(folder: Path) -> dict[str, Any]:
+    """The manifest of an hour's profiles; MissingInput without one, CorruptData when they are of another layout."""
+    manifest = read_manifest(folder, made_by=MADE_BY)
+    if (manifest.get(LAYOUT_NOTE), manifest.get(STATS_NOTE)) != (LAYOUT, list(USER_STATS)):
+        raise CorruptData(f"{folder} holds profiles of another layout; make them again: {MADE_BY}")
+    return manifest
+
+
+def note_profile_table(folder: Path, notes: Mapping[str, Any]) -> None:
+    """Write the manifest alone, of profiles whose records lie in a database."""
+    write_bundle(folder, lambda partial: None, {**notes, LAYOUT_NOTE: LAYOUT, STATS_NOTE: USER_STATS})
 
 
 def _write(file: Path, records: Iterable[tuple[str, bytes]]) -> tuple[int, int]:

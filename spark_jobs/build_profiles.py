@@ -22,15 +22,17 @@ from contracts.lake import (
     VALUE_SUM,
     WEIGHT,
 )
+from contracts.profile_table import TABLE_NOTE, table_of
 from contracts.user_state import MAX_PROFILE_ITEMS
 from models.bundle import read_manifest
 from models.profile import Profile
-from models.profile_file import MADE_BY, PEOPLE_NOTE, write_profile_file
+from models.profile_file import MADE_BY, PEOPLE_NOTE, RECORDS_NOTE, note_profile_table, write_profile_file
 from models.profile_record import encode_profile
 from models.user_state import OwnItems
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.outputs import input_digests
 from spark_jobs.people_in_order import people_in_order
+from spark_jobs.profile_table import write_profile_table
 from spark_jobs.tombstones import forgotten_users
 
 logger = logging.getLogger(__name__)
@@ -53,8 +55,14 @@ def run(context: JobContext) -> None:
     inputs = input_digests(context, INTERACTIONS, USER_STATS_TABLE, TOMBSTONES)
     folder = context.layout.profiles / context.key
     notes = {"job": JOB, "interval_key": context.key, "inputs": inputs}
-    digest = write_profile_file(folder, _records(context), notes)
-    people = read_manifest(folder, made_by=MADE_BY)[PEOPLE_NOTE]
+    if context.settings.profiles_url:
+        people, digest = write_profile_table(context.settings.profiles_url, context.key, _records(context))
+        note_profile_table(
+            folder, {**notes, TABLE_NOTE: table_of(context.key), PEOPLE_NOTE: people, RECORDS_NOTE: digest}
+        )
+    else:
+        digest = write_profile_file(folder, _records(context), notes)
+        people = read_manifest(folder, made_by=MADE_BY)[PEOPLE_NOTE]
     logger.info(
         "event=job_done job=%s interval=%s rows=%d seconds=%.3f digest=%s",
         *(JOB, context.key, people, watch.seconds, digest),

@@ -27,6 +27,7 @@ from spark_jobs.fences import claims
 from spark_jobs.held_files import HELD
 from spark_jobs.passed_check import publish_folder
 from spark_jobs.people_in_order import SCRATCH
+from spark_jobs.profile_table import drop_profile_tables
 from spark_jobs.seal import SEALS
 
 JOB = "retention"
@@ -42,6 +43,7 @@ def run(context: JobContext) -> None:
         removed_bytes += _size(path)
         removed += 1
         _remove(path)
+    _drop_tables(context)
     logger.info(
         "event=job_done job=%s interval=%s removed=%d bytes=%d seconds=%.3f",
         *(JOB, context.key, removed, removed_bytes, watch.seconds),
@@ -85,6 +87,19 @@ def _intervals(context: JobContext) -> Iterator[Path]:
         if start_at is None or start_at >= oldest or key in kept or _is_under_way(context, key, folders):
             continue
         yield from (folder for folder in folders if start_at < oldest_of.get(folder.parent, oldest))
+
+
+def _drop_tables(context: JobContext) -> None:
+    """Drop the profiles of hours that are past keeping, where they lie in a database."""
+    oldest = context.interval.end_at - timedelta(hours=context.settings.keep_hours)
+
+    def is_past(key: str) -> bool:
+        start_at = _start_of(key)
+        return start_at is not None and start_at < oldest and not (context.layout.profiles / key).exists()
+
+    if context.settings.profiles_url:
+        for name in drop_profile_tables(context.settings.profiles_url, is_past):
+            logger.info("event=removed table=%s", name)
 
 
 def _is_under_way(context: JobContext, key: str, folders: list[Path]) -> bool:

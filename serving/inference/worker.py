@@ -106,16 +106,16 @@ def load_answerer(settings: Settings, version: str, interval: str) -> "Answerer"
     """Load the models of an hour; HeadraceError says what is missing."""
     from contracts.serving_model import read_serving_model
     from models.blas import use_one_thread
-    from models.profile_file import ProfileFile
     from models.two_stage import load_serving
     from serving.inference.answering import Answerer
     from serving.inference.feature_log import FeatureLog
+    from serving.inference.profile_stores import open_profiles
 
     layout = Layout(settings.root)
     model = read_serving_model(layout, interval)
     bundle = load_serving(layout, model, settings.candidate_count)
     use_one_thread()
-    profiles = ProfileFile.open(model.profiles_folder(layout))
+    profiles = open_profiles(settings, model.profiles_folder(layout))
     weights = parse_event_weights(settings.event_weights)
     return Answerer(version, bundle, profiles, weights, model.as_of_at, FeatureLog.of(settings, interval))
 
