@@ -59,7 +59,7 @@ class Settings:
     label_window_hours: int = setting(168, "Span after the features' hour whose events are the ranker's labels.")
     ranker_trees: int = setting(200, "Trees of the ranker.")
     ranker_leaves: int = setting(31, "Leaves a tree.")
-    session_events: int = setting(500_000, "Newest events that the session model learns from.")
+    session_events: int = setting(200_000, "Newest events that the session model learns from.")
     training_users: int = setting(20_000, "Users sampled into one training set, by hash of the user id.")
 
     # Gates
