@@ -65,8 +65,14 @@ def decode_overlay(raw: bytes) -> Overlay:
         if raw[:1] not in (HAND_THROUGH, DECIDE):
             raise ValueError(f"its first byte is {raw[:1]!r}")
         body = json.loads(raw[1:])
-        events = tuple(SessionEvent(*row) for row in body.get(EVENTS) or ())
+        events = tuple(_event_of(*row) for row in body.get(EVENTS) or ())
         gone = {str(item): int(until_ms) for item, until_ms in (body.get(GONE) or {}).items()}
         return Overlay(int(body[SEQ]), events, gone, int(body.get(FORGOTTEN) or 0))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptData(f"overlay {raw[:60]!r} cannot be read ({error!r}); it ends by its life") from error
+
+
+def _event_of(event_id: str, event_type: str, item_id: str, at_ms: int, value: float | None) -> SessionEvent:
+    """A row of JSON, its kinds made sure of."""
+    number = None if value is None else float(value)
+    return SessionEvent(str(event_id), str(event_type), str(item_id), int(at_ms), number)

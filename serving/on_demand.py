@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from contracts.answers import SOURCE_ON_DEMAND, AnswerHead, encode_answer
+from contracts.intervals import format_instant
 from contracts.settings import Settings
 from ingest.breaker import CLOSED
 from serving.inference.messages import TailAnswer, TailAsk
@@ -159,7 +160,7 @@ class OnDemand:
 
 def _answer(found: TailAnswer, kept: Sequence[tuple[str, float]], subject: str, why: str, ms: float) -> Answer:
     now = time.time()
-    stamp = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    stamp = format_instant(datetime.fromtimestamp(now, UTC))
     known = f"known items: {found.known_items}, items of the session: {found.session_items}"
     head = AnswerHead(subject, SOURCE_ON_DEMAND, f"{why}; computed now ({known})", found.version, stamp)
     body = encode_answer(head, [item for item, _ in kept], [score for _, score in kept])

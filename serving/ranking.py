@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from contracts.answers import SOURCE_FALLBACK, AnswerHead, encode_answer
+from contracts.intervals import format_instant
 from contracts.settings import Settings
 from ingest.hot_state import MINUTE_MS
 from serving.asks import RankAsk
@@ -45,7 +46,7 @@ class Ranking:
 
 def _as_given(items: list[str], record: PersonRecord, why: str) -> Answer:
     now = time.time()
-    stamp = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    stamp = format_instant(datetime.fromtimestamp(now, UTC))
     version = record.pin.version if record.pin else ""
     head = AnswerHead(SUBJECT_AS_GIVEN, SOURCE_FALLBACK, f"{why}; {IN_ORDER_GIVEN}", version, stamp)
     scores = [1 / (place + 1) for place in range(len(items))]

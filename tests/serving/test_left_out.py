@@ -17,6 +17,7 @@ from serving.left_out import DELISTED_REASON, GONE_REASON
 from tests.serving.published import ITEMS, Version
 
 FAR_MS = 9_999_999_999_999
+STRANGE_EVENT = b'1{"seq":1,"events":[["e","view","apple","now",null]],"gone":{}}'
 
 
 def overlay(gone: Sequence[str] = (), forgotten_ms: int = 0) -> bytes:
@@ -120,7 +121,7 @@ def test_lists_from_before_the_forgetting_are_ignored_and_later_ones_serve(app: 
     assert app.test_client().get("/v1/recommendations/ada").get_json()["source"] == "head"
 
 
-@pytest.mark.parametrize("raw", [b"1", b"rubbish", b'1{"seq":[],"events":1}', b"0{}"])
+@pytest.mark.parametrize("raw", [b"1", b"rubbish", b'1{"seq":[],"events":1}', b"0{}", STRANGE_EVENT])
 def test_a_damaged_overlay_is_as_good_as_none(raw: bytes, app: Flask, lists: redis.Redis) -> None:
     lists.set(overlay_key("ada"), raw)
     assert app.test_client().get("/v1/recommendations/ada").data == Version().answer("ada", "head")
