@@ -63,12 +63,11 @@ def _block(
     chosen = _strongest(channels[SHARE] + WALK_FADE * two + WALK_FADE**2 * three, EDGES_AN_ITEM)
     chosen.sort_indices()
     places = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
-    strengths = [np.asarray(matrix[places, chosen.indices]).ravel() for matrix in channels]
-    return (
-        np.diff(chosen.indptr).astype(np.int64),
-        chosen.indices.astype(np.int32),
-        np.stack(strengths, 1, dtype=np.float32),
-    )
+    strengths = np.zeros((len(places), CHANNELS), np.float32)
+    if len(places):  # SciPy picks nothing as something else than an array
+        for channel, matrix in enumerate(channels):
+            strengths[:, channel] = np.asarray(matrix[places, chosen.indices]).ravel()
+    return np.diff(chosen.indptr).astype(np.int64), chosen.indices.astype(np.int32), strengths
 
 
 def _rules(sessions: Sessions, item_count: int, reach: int) -> csr_matrix:
