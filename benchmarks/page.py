@@ -20,6 +20,8 @@ BENCHMARKS = (
     "retrieval",
     "precision",
     "sessions",
+    "tail_path",
+    "tail_http",
 )
 PAGE = Path("docs") / "benchmarks.md"
 OPENING = """# Benchmarks
