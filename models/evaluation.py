@@ -3,13 +3,13 @@
 Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques (2002), with binary gain.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-Lists = Sequence[Sequence[str]]
-Truths = Sequence[Collection[str]]
+Lists = Sequence[Sequence[Hashable]]  # ids or rows, the same in lists and truths
+Truths = Sequence[Collection[Hashable]]
 
 
 def ndcg_at_k(lists: Lists, truths: Truths, k: int = 10) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ def _hits(lists: Lists, truths: Truths, k: int) -> NDArray[np.float64]:
     hits = np.zeros((len(lists), k))
     for user, (one, truth) in enumerate(zip(lists, truths, strict=True)):
         wanted = truth if isinstance(truth, set | frozenset) else set(truth)
-        seen: set[str] = set()  # an item twice in a list is one hit
+        seen: set[Hashable] = set()  # an item twice in a list is one hit
         for place, item in enumerate(one[:k]):
             hits[user, place] = item in wanted and item not in seen
             seen.add(item)

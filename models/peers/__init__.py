@@ -1,0 +1,1 @@
+"""The methods that a team would use instead of Headrace: each a function from histories to lists."""
