@@ -107,16 +107,25 @@ def _normalise(matrix: csr_matrix) -> csr_matrix:
 
 def _without_self(matrix: csr_matrix, first_row: int) -> csr_matrix:
     """The rows of a square matrix that begin with `first_row`, without its diagonal."""
-    entries = matrix.tocoo()
-    kept = entries.row + first_row != entries.col
-    return csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape)
+    rows = np.repeat(np.arange(first_row, first_row + matrix.shape[0]), np.diff(matrix.indptr))
+    return _kept(matrix, rows != matrix.indices)
 
 
 def _strongest(matrix: csr_matrix, width: int) -> csr_matrix:
     """The `width` largest entries of each row, ties by column."""
-    entries = matrix.tocoo()
-    order = np.lexsort((entries.col, -entries.data, entries.row))
-    counts = np.bincount(entries.row, minlength=matrix.shape[0])
-    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = order[place < width]
-    return csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape)
+    kept = np.ones(matrix.nnz, bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > width):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        values, columns = matrix.data[part], matrix.indices[part]
+        cut = np.partition(values, len(values) - width)[len(values) - width]
+        among = values > cut
+        equal = np.flatnonzero(values == cut)
+        among[equal[np.argsort(columns[equal])][: width - np.count_nonzero(among)]] = True
+        kept[part] = among
+    return _kept(matrix, kept)
+
+
+def _kept(matrix: csr_matrix, kept: NDArray[np.bool_]) -> csr_matrix:
+    """Some entries of a matrix."""
+    until = np.concatenate([[0], np.cumsum(kept)])
+    return csr_matrix((matrix.data[kept], matrix.indices[kept], until[matrix.indptr]), shape=matrix.shape)
