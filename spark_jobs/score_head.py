@@ -17,6 +17,7 @@ from spark_jobs.outputs import JobNote, input_digests
 from spark_jobs.partitions import read_interval, save_frame
 from spark_jobs.profiles import in_batches, profiles, requests_of
 from spark_jobs.rankers import ranker_of
+from spark_jobs.serving_models import name_serving_model
 
 JOB = "score_head"
 CANDIDATES_INPUT, RANKER_INPUT = "candidate_bundle", "ranker_bundle"
@@ -43,7 +44,7 @@ class Scoring:
 
 
 def run(context: JobContext) -> None:
-    """Write the interval's partition of lists."""
+    """Write the interval's partition of lists, and name the models that answer on demand for it."""
     watch = Stopwatch()
     scoring = scoring_of(context)
     inputs = input_digests(context, HEAD_USERS, USER_STATS_TABLE, INTERACTIONS)
@@ -57,6 +58,7 @@ def run(context: JobContext) -> None:
     lists = rows.mapInPandas(scoring, LISTS.spark_ddl)
     figures = {"candidates": scoring.candidate_count, "ranker": scoring.ranker.name}
     save_frame(context, lists, table=LISTS, note=JobNote(JOB, watch, inputs, figures))
+    name_serving_model(context)
 
 
 def scoring_of(context: JobContext) -> Scoring:
