@@ -18,6 +18,7 @@ from models.profile import NOTHING_KNOWN, Profile
 from models.user_state import LiveSession, OwnItems, Request
 
 _NEVER = np.iinfo(np.int64).min
+_COLUMNS = tuple(field.name for field in fields(OwnItems) if field.name != "item_ids")
 CategoryCodes = Callable[[Sequence[str]], NDArray[np.int32]]
 
 
@@ -57,15 +58,16 @@ def lay_over(profile: Profile | None, user_id: str, session: LiveSession, terms:
     has already. The session itself is handed on whole. No profile is an empty one.
     """
     known = NOTHING_KNOWN if profile is None else profile
-    fresh = _fresh(known.own, session, terms)
+    places = {item: row for row, item in enumerate(known.own.item_ids)} if session.item_ids else {}
+    fresh = _fresh(known.own, places, session, terms)
     if not fresh:
         return Request(user_id, terms.as_of_at, known.own, known.user_stats, session=session)
-    own = _merged(known.own, fresh)
-    stats = stats_after(known, fresh, terms.category_codes)
+    own = _merged(known.own, places, fresh)
+    stats = stats_after(known, fresh, places, terms.category_codes)
     return Request(user_id, terms.as_of_at, own, stats, session=session)
 
 
-def _fresh(own: OwnItems, session: LiveSession, terms: StateTerms) -> list[FreshEvent]:
+def _fresh(own: OwnItems, places: Mapping[str, int], session: LiveSession, terms: StateTerms) -> list[FreshEvent]:
     """Events that count and that the profile has not seen.
 
     The profile has an event when it knows the item until then or later. Of an item that is not among those of a full
@@ -73,22 +75,23 @@ def _fresh(own: OwnItems, session: LiveSession, terms: StateTerms) -> list[Fresh
     """
     full = len(own.item_ids) == MAX_PROFILE_ITEMS
     otherwise = int(own.last_at[-1]) if full else _NEVER
-    seen_until = dict(zip(own.item_ids, own.last_at.tolist(), strict=True))
     columns = (session.item_ids, session.event_types, session.at_seconds.tolist(), session.values.tolist())
     fresh = []
     for item, kind, at, value in zip(*columns, strict=True):
-        weight = terms.event_weights.get(kind, UNNAMED_WEIGHT)
-        if item and weight > 0 and at > seen_until.get(item, otherwise):
+        weight, row = terms.event_weights.get(kind, UNNAMED_WEIGHT), places.get(item)
+        if item and weight > 0 and at > (otherwise if row is None else own.last_at[row]):
             age = max(terms.as_of_at - at, 0)  # a clock may be ahead; no age is negative
             money = scaled(value) if kind == PURCHASE else 0
             fresh.append(FreshEvent(item, terms.as_of_at - age, age, scaled(weight), kind == PURCHASE, money))
     return fresh
 
 
-def _merged(own: OwnItems, fresh: Sequence[FreshEvent]) -> OwnItems:
+def _merged(own: OwnItems, places: Mapping[str, int], fresh: Sequence[FreshEvent]) -> OwnItems:
     """Own items after the events, most recent first again and bounded."""
-    item_ids = (*own.item_ids, *sorted({event.item_id for event in fresh}.difference(own.item_ids)))
-    place = {item: row for row, item in enumerate(item_ids)}
+    touched = {event.item_id for event in fresh}
+    item_ids = (*own.item_ids, *sorted(touched.difference(places)))
+    place = {item: row for row, item in enumerate(item_ids[len(own.item_ids) :], len(own.item_ids))}
+    place |= {item: places[item] for item in touched.intersection(places)}
     columns = _grown(own, len(item_ids))
     for event in fresh:
         row = place[event.item_id]
@@ -99,16 +102,31 @@ def _merged(own: OwnItems, fresh: Sequence[FreshEvent]) -> OwnItems:
         columns["value_scaled"][row] += event.value_scaled
         columns["first_at"][row] = min(columns["first_at"][row], event.at)
         columns["last_at"][row] = max(columns["last_at"][row], event.at)
-    last = columns["last_at"].tolist()
-    order = sorted(range(len(item_ids)), key=lambda row: (-last[row], item_ids[row]))[:MAX_PROFILE_ITEMS]
-    return OwnItems(tuple(item_ids[row] for row in order), **{name: values[order] for name, values in columns.items()})
+    order = _most_recent_first(item_ids, columns["last_at"], sorted(place.values()))[:MAX_PROFILE_ITEMS]
+    rows = np.array(order)
+    return OwnItems(tuple([item_ids[row] for row in order]), **{name: values[rows] for name, values in columns.items()})
+
+
+def _most_recent_first(item_ids: Sequence[str], last_at: NDArray[np.int64], touched: list[int]) -> list[int]:
+    """Rows by their last instant, ties by item id; all rows but the touched ones stand so already."""
+    resting = np.ones(len(item_ids), np.bool_)
+    resting[touched] = False
+    rest = np.flatnonzero(resting).tolist()
+
+    def recency(row: int) -> tuple[int, str]:
+        return -int(last_at[row]), item_ids[row]
+
+    first = sorted(touched, key=recency)
+    if not rest or last_at[first[-1]] > last_at[rest[0]]:
+        return first + rest
+    return sorted(first + rest, key=recency)  # an old event came late
 
 
 def _grown(own: OwnItems, count: int) -> dict[str, NDArray[Any]]:
     """The columns of own items with room for more: nothing counted yet, first never, last never."""
     unset = {"first_at": np.iinfo(np.int64).max, "last_at": _NEVER}
     columns = {}
-    for name in (field.name for field in fields(OwnItems) if field.name != "item_ids"):
+    for name in _COLUMNS:
         values = getattr(own, name)
         columns[name] = np.full(count, unset.get(name, 0), values.dtype)
         columns[name][: len(values)] = values

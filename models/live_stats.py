@@ -4,7 +4,7 @@ So a share is the very double that counting all events at once would have given.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +42,16 @@ def scaled(number: float) -> int:
 def stats_after(
     known: Profile,
     fresh: Sequence[FreshEvent],
+    known_items: Container[str],
     category_codes: Callable[[Sequence[str]], NDArray[np.int32]],
 ) -> NDArray[np.float64]:
     """Statistics in the order of USER_STATS, float64, of all that `known` stands for and the events besides.
 
-    A live event says neither its quantity nor its session: it is one unit, and one session a day.
+    `known_items` are its own items, quick to look up. A live event says neither its quantity nor its session: it is one
+    unit, and one session a day.
     """
     old = dict(zip(USER_STATS, known.user_stats.tolist(), strict=True))
-    after = old | _counts(old, fresh) | _breadth(old, known.own, fresh)
+    after = old | _counts(old, fresh) | _breadth(old, fresh, known_items)
     after |= _days(old, fresh) | _money(old, known.own, fresh) | _parts_of_day(old, fresh)
     after |= _categories(old, known.own, fresh, category_codes)
     return np.array([after[name] for name in USER_STATS])
@@ -83,8 +85,8 @@ def _counts(old: dict[str, float], fresh: Sequence[FreshEvent]) -> dict[str, flo
     }
 
 
-def _breadth(old: dict[str, float], own: OwnItems, fresh: Sequence[FreshEvent]) -> dict[str, float]:
-    new_items = len({event.item_id for event in fresh}.difference(own.item_ids))
+def _breadth(old: dict[str, float], fresh: Sequence[FreshEvent], known_items: Container[str]) -> dict[str, float]:
+    new_items = len({event.item_id for event in fresh if event.item_id not in known_items})
     repeats = _part(old, "user_repeat_share") + len(fresh) - new_items
     return {
         "user_item_count": float(_whole(old["user_item_count"]) + new_items),

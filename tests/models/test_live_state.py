@@ -111,6 +111,13 @@ def test_a_first_purchase_gives_a_stranger_statistics() -> None:
     assert [stat(known, f"user_{part}_share") for part in ("afternoon", "weekend", "morning")] == [1.0, 1.0, 0.0]
 
 
+@pytest.mark.parametrize(("days", "weekend"), [(-1, 0.0), (0, 1.0), (1, 1.0), (2, 0.0)])
+def test_saturday_and_sunday_are_the_weekend(days: int, weekend: float) -> None:
+    at = 1_769_860_800 + days * DAY  # from a Saturday on
+    request = lay_over(None, "ann", session_of([("i0001", "view", at, 0.0)]), StateTerms(at, WEIGHTS))
+    assert request.user_stats[USER_STATS.index("user_weekend_share")] == weekend
+
+
 def test_a_clock_that_is_ahead_makes_no_negative_age() -> None:
     request = lay_over(None, "ann", session_of([("i0001", "view", AS_OF + 900, 0.0)]), TERMS)
     assert request.own.last_at.tolist() == [AS_OF] and request.user_stats[USER_STATS.index("user_last_at")] == AS_OF
