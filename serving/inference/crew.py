@@ -1,6 +1,7 @@
 """The workers of one version of the models: each is replaced when it ends, ever later when it ends again and again."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -14,6 +15,7 @@ from serving.inference.worker_process import REAP_SECONDS, WorkerProcess
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 90.0  # to load, compile and warm
+CHECK_SECONDS, STOPPED_SECONDS = 0.5, 1.0
 LASTING_SECONDS = 30.0  # a worker that served so long was a good one
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.25, 10.0
 JITTER_SHARE = 0.2
@@ -158,12 +160,20 @@ class Crew:
         self._workers.add(worker)
         worker.load(self.target, self)
         worker.tell_delisted(self._delisted_frame)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                await worker.settled.wait()
-        except TimeoutError:
-            worker.kill(tally.SLOW_START)
+        await self._await_start(worker)
         began = time.monotonic()
         was_ready = worker.ready.is_set()
         await worker.gone.wait()
         return time.monotonic() - began if was_ready else 0.0
+
+    async def _await_start(self, worker: WorkerProcess) -> None:
+        """Wait until it is ready or gone; one that takes too long, or stands still meanwhile, is killed."""
+        stopped_seconds, until = 0.0, time.monotonic() + START_SECONDS
+        while not worker.settled.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await worker.settled.wait()
+            stopped_seconds = stopped_seconds + CHECK_SECONDS if worker.is_stopped else 0.0
+            if stopped_seconds > STOPPED_SECONDS or time.monotonic() > until:
+                worker.kill(tally.SLOW_START)
+                await worker.gone.wait()

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 STALLED_SECONDS = 0.3  # a worker that is at one question for longer is not counted on
 PAUSE_SECONDS = 0.5  # ticks further apart than this: this process itself was held up, and not its workers
+ADMITTED_SHARE = 0.6  # of its budget may be what a question is foreseen to take: what is foreseen is a mean
 FIRST_GUESS_SECONDS, NEWEST_SHARE = 0.005, 0.1  # of the running mean of what one question takes
 
 
@@ -197,7 +198,7 @@ class Dispatcher:
             return None
         counted_on = sum(now - work.since < STALLED_SECONDS for work in self._busy.values())
         wait = self._mean_seconds * ((len(self._line) + 1) / max(1, counted_on) + 1)
-        if not counted_on or self._line.is_full or wait * 1_000 > budget_ms:
+        if not counted_on or self._line.is_full or wait * 1_000 > ADMITTED_SHARE * budget_ms:
             return messages.BUSY, tally.BUSY, b"too many questions wait"
         return None
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from serving.inference import tally
 from serving.inference.worker_process import WorkerProcess, start_worker
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,10 @@ class Nursery:
         worker, self._reserve = self._reserve, None
         if self._keeper is None and not self._is_ending:
             self._keeper = asyncio.create_task(self._keep())
+        if worker is not None and worker.is_stopped:
+            worker.kill(tally.STUCK)
+            await worker.bury()
+            worker = None
         return await start_worker() if worker is None or worker.gone.is_set() else worker
 
     async def end(self) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-FATAL_DEATHS = 2  # workers that a question has ended, after which no other gets it
-FATAL_SECONDS = 60.0
+FATAL_DEATHS = 3  # workers that a question has ended, after which no other gets it for a while
+FATAL_SECONDS, LONGEST_FATAL_SECONDS = 10.0, 300.0
+REMEMBERED_SECONDS = 600.0
 
 
 class Caller(Protocol):
@@ -96,20 +97,26 @@ class Line:
 
 
 class FatalQuestions:
-    """Questions in whose midst workers ended: one that did so FATAL_DEATHS times is not asked for FATAL_SECONDS."""
+    """Questions in whose midst workers ended: from FATAL_DEATHS on, each keeps it from being asked twice as long.
+
+    Fewer say nothing: somebody who asks again meets every worker that was stopped for another reason.
+    """
 
     def __init__(self) -> None:
-        self._deaths: dict[bytes, tuple[int, float]] = {}  # how many, and until when they count
+        self._deaths: dict[bytes, tuple[int, float]] = {}  # how many, and when the last was
 
     def blame(self, digest: bytes, now: float) -> None:
         """A worker ended over this question."""
-        self._deaths = {name: value for name, value in self._deaths.items() if value[1] > now}
+        since = now - REMEMBERED_SECONDS
+        self._deaths = {name: value for name, value in self._deaths.items() if value[1] > since}
         deaths, _ = self._deaths.get(digest, (0, 0.0))
-        self._deaths[digest] = (deaths + 1, now + FATAL_SECONDS)
+        self._deaths[digest] = (deaths + 1, now)
 
     def holds(self, digest: bytes, now: float) -> bool:
         """Whether it must not be asked."""
         if not self._deaths:
             return False
-        deaths, until = self._deaths.get(digest, (0, 0.0))
-        return deaths >= FATAL_DEATHS and until > now
+        deaths, last_at = self._deaths.get(digest, (0, 0.0))
+        if deaths < FATAL_DEATHS:
+            return False
+        return now - last_at < min(FATAL_SECONDS * 2.0 ** min(deaths - FATAL_DEATHS, 16), LONGEST_FATAL_SECONDS)

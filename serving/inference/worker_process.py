@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Protocol, cast
 
 import msgspec
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 READY_NUMBER, QUESTION_NUMBER, DELISTED_NUMBER, LOAD_NUMBER, PING_NUMBER = range(5)  # kinds of frames
 END_SECONDS, REAP_SECONDS = 5.0, 0.02
 FIRST_PING_SECONDS = 60.0  # for an answer of one that still imports
-PING_SECONDS = 1.0  # after which one with nothing to do is asked whether it lives
+PING_SECONDS = 0.5  # after which one with nothing to do is asked whether it lives
 LONGEST_REPLY = 16 * 1024**2
 
 
@@ -77,6 +78,15 @@ class WorkerProcess(asyncio.Protocol):
     def tell_delisted(self, frame: bytes) -> None:
         """Hand over which items must not be shown."""
         self._write(frame)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it stands still, as by SIGSTOP: it would neither load nor answer."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
+        except OSError:
+            return False
+        return stat.rpartition(b")")[2].split(maxsplit=1)[:1] in ([b"T"], [b"t"])
 
     def check(self, seconds: float, patience_seconds: float) -> None:
         """Ask whether it lives while it has nothing to do, and kill one that is silent for longer than `patience`.

@@ -148,9 +148,9 @@ def test_a_full_queue_refuses_at_once(one: Bench) -> None:
 
 
 def test_a_question_that_would_wait_too_long_is_refused_at_once(one: Bench) -> None:
-    for turn in range(30):  # each takes 40 ms
+    for turn in range(30):  # each takes 25 ms
         one.ask(b"%d" % turn)
-        one.clock.now += 0.04
+        one.clock.now += 0.025
         one.finish(one.workers[0])
     one.ask(b"a")
     assert one.status(one.ask(b"b")) is None
@@ -236,6 +236,22 @@ def test_a_question_that_keeps_ending_workers_is_refused_for_a_while(one: Bench)
     one.tick(FATAL_SECONDS + 1)
     one.ask(b"poison")
     assert len(one.workers[0].bodies) == handed + 1
+    one.dispatcher.lost(one.workers[0])
+    one.dispatcher.joined(one.workers[0])
+    one.tick(FATAL_SECONDS + 1)
+    assert one.status(one.ask(b"poison")) == FAILED  # now for twice as long
+
+
+def test_asking_again_while_workers_end_for_other_reasons_is_no_crime(two: Bench) -> None:
+    for _ in range(2):
+        two.ask(b"innocent")
+        [busy] = [worker for worker in two.workers if worker.bodies and not worker.ended]
+        two.dispatcher.lost(busy)
+        busy.ended = True
+    fresh = ListWorker()
+    two.dispatcher.joined(fresh)
+    two.ask(b"innocent")
+    assert fresh.bodies == [b"innocent"]
 
 
 def test_a_switch_moves_new_questions_at_once_and_fails_none(one: Bench) -> None:
