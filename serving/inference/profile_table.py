@@ -47,6 +47,8 @@ class ProfileTable:
     def read(self, user_id: str) -> Profile | None:
         """The profile of a person, None when nothing is known of them; StoreUnavailable when it cannot be read."""
         connection = self._connection
+        if "\x00" in user_id:  # nobody there can have such an id, and the protocol would cut it short
+            return None
         if connection is None:
             self._connect_beside()
             raise StoreUnavailable("PostgreSQL of the profiles is away")

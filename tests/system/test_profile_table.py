@@ -87,7 +87,7 @@ def test_everybody_is_found_as_in_the_file(tmp_path: Path, url: str) -> None:
         assert one is not None and other is not None
         assert all(np.array_equal(getattr(one.own, name), getattr(other.own, name)) for name in OwnItems.__slots__)
         np.testing.assert_array_equal(one.user_stats, other.user_stats)
-    assert stored.read("nobody") is None
+    assert stored.read("nobody") is None and stored.read("p1\x00x") is None
     assert tables(url) == [table_of(INTERVAL.key)]
     stored.close()
     file.close()
