@@ -95,7 +95,7 @@ def write_hour(root: Path, interval: str, *, letter: str = "i") -> ServingModel:
     bundle = make_bundle()
     names = IdMap.of(letter + name[1:] for name in bundle.items.external_ids)
     replace(bundle, items=names, interval_key=interval).save(model.candidates_folder(layout), {})
-    _ranker().save(model.ranker_folder(layout))
+    small_ranker().save(model.ranker_folder(layout))
     write_profile_file(model.profiles_folder(layout), [(KNOWN, encode_profile(known_profile(letter)))], {})
     write_serving_model(layout, model)
     return model
@@ -139,7 +139,7 @@ def run_inference(settings: Settings) -> Iterator[Running]:
 
 
 @cache
-def _ranker() -> RankerBundle:
+def small_ranker() -> RankerBundle:
     """Twenty trees that like what was touched often."""
     bundle, random = make_bundle(), np.random.default_rng(5)
     found = candidate_features(bundle, draw_requests(bundle, 100), 60)
