@@ -15,6 +15,7 @@ from models.two_tower import CONTEXT, MOST_OWN, TwoTower, own_weights
 
 TINY = 1e-12
 DRAWN_POWER = 0.75
+SHARPNESS = 8.0  # of a product of unit vectors as a logarithm of chances
 
 Floats = NDArray[np.float32]
 
@@ -24,13 +25,13 @@ class TowerParameters:
     """What a fit depends on besides its data."""
 
     hidden: int = 128
-    steps: int = 600
+    steps: int = 800
     batch: int = 128
     targets: int = 8
     negatives: int = 2_048
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-4
     dropout: float = 0.2
-    judged_every: int = 150
+    judged_every: int = 160
     seed: int = 7
 
 
@@ -116,9 +117,6 @@ def _item_vectors(layers: Any, rows: Any, codes: Any) -> Any:
     for place, table in enumerate(layers["attributes"]):
         vectors = vectors + table(codes[:, place])
     return torch.cat([SHARPNESS * vectors, layers["popular"](rows)], 1)
-
-
-SHARPNESS = 8.0  # of a product of unit vectors as a logarithm of chances
 
 
 def _users(layers: Any, picked: list[TowerExample]) -> Any:

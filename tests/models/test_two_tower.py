@@ -1,11 +1,15 @@
 """The two-tower's user: the mean of what they touched, bent by the context, and nothing out of nothing."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from contracts.errors import CorruptData
+from models.id_map import IdMap
 from models.two_tower import CONTEXT, MOST_OWN, TwoTower, own_weights
+from models.two_tower_bundle import TowerBundle
 
 ITEMS, SIZE, HIDDEN = 300, 4, 3
 NOTHING = np.zeros(len(CONTEXT), np.float32)
@@ -53,3 +57,32 @@ def test_nobody_without_items_has_a_vector(towers: TwoTower) -> None:
 
 def test_weights_are_shares() -> None:
     assert own_weights(np.array([1, 10, 100], np.float32)).sum() == pytest.approx(1.0)
+
+
+def bundle_of(towers: TwoTower) -> TowerBundle:
+    return TowerBundle(IdMap.of(f"i{row:03d}" for row in range(ITEMS)), towers, {"recall": 0.5})
+
+
+def test_towers_come_back_with_their_items(towers: TwoTower, tmp_path: Path) -> None:
+    digest = bundle_of(towers).save(tmp_path / "one")
+    found = TowerBundle.load(tmp_path / "one")
+    assert found.items == bundle_of(towers).items
+    assert found.figures == {"recall": 0.5}
+    assert found.save(tmp_path / "two") == digest
+    np.testing.assert_allclose(found.towers.item_vectors, towers.item_vectors, rtol=1e-3, atol=1e-6)
+
+
+def test_a_changed_byte_of_the_towers_is_found(towers: TwoTower, tmp_path: Path) -> None:
+    bundle_of(towers).save(tmp_path / "one")
+    content = bytearray((tmp_path / "one" / "outer_bias.npy").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "one" / "outer_bias.npy").write_bytes(content)
+    with pytest.raises(CorruptData, match="outer_bias"):
+        TowerBundle.load(tmp_path / "one")
+
+
+def test_towers_over_other_rows_know_the_same_items(towers: TwoTower) -> None:
+    other = IdMap.of(["i007", "i200", "stranger"])
+    moved = bundle_of(towers).aligned_to(other).towers
+    np.testing.assert_array_equal(moved.own_vectors[other.rows(["i007", "i200"])], towers.own_vectors[[7, 200]])
+    assert not moved.item_vectors[other.rows(["stranger"])].any()
