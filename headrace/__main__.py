@@ -9,6 +9,7 @@ from headrace import (
     archive,
     dead_letters,
     demo,
+    evaluate,
     hour,
     import_events,
     infer,
@@ -26,6 +27,7 @@ app.command("import")(import_events.import_command)
 app.command("simulate")(simulate.simulate_command)
 app.command("hour")(hour.hour_command)
 app.command("train")(hour.train_command)
+app.command("evaluate")(evaluate.evaluate_command)
 app.command("serve")(serve.serve_command)
 app.command("infer")(infer.infer_command)
 app.command("archive")(archive.archive_command)

@@ -24,10 +24,10 @@ items that nobody had touched before count as misses. Novelty: mean bits of surp
 different categories. Popularity lift: how much more popular a list is than the history, 0 is alike. Miscalibration:
 Kullback-Leibler distance of the categories from those of the history, 0 is alike. Intervals: 95 %, bootstrap over
 people, the same draws for all methods, so that differences are paired."""
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#22313a;max-width:1180px;margin:2rem auto;padding:0 1.2rem}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#22313a;max-width:1280px;margin:2rem auto;padding:0 1.2rem}
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.1rem;margin-top:2.2rem}.verdict{font-size:1.15rem;background:#eef6f9;
 border-left:5px solid #0b6e8f;padding:.9rem 1.1rem;border-radius:3px}.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.82rem;font-variant-numeric:tabular-nums}th,td{padding:.3rem .55rem;
+table{border-collapse:collapse;font-size:.8rem;font-variant-numeric:tabular-nums}th,td{padding:.3rem .45rem;
 text-align:right;border-bottom:1px solid #e1e7ea;white-space:nowrap}th{vertical-align:bottom;white-space:normal}
 th:first-child,td:first-child{text-align:left}tr.ours{font-weight:600;background:#eef6f9}figure{margin:1.2rem 0}
 img{max-width:100%}figcaption,small,.terms{color:#5b6b74;font-size:.85rem}"""

@@ -93,11 +93,12 @@ def _groups_of(axis: "Axes", parts: list[ModeResult], kind: str) -> None:
         for place, (part, group) in enumerate(groups):
             same = [one for one in part.methods if one.name == method.name]
             if same:
-                places.append(place + (number - (len(chosen) - 1) / 2) * 0.16)
+                places.append(place + (number - (len(chosen) - 1) / 2) * 0.14)
                 values.append(same[0].groups[kind][group])
         _points(axis, places, values, _colour(number), method.name)
     labels = [f"{group}\n{part.group_sizes[kind][group]:,}" for part, group in groups]
     long = max((len(group) for _, group in groups), default=0) > 9 or len(groups) > 6
+    axis.set_xlim(-0.6, max(len(groups), 2) - 0.4)
     axis.set_xticks(range(len(groups)), labels, rotation=40 if long else 0, ha="right" if long else "center")
 
 
