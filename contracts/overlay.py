@@ -5,10 +5,11 @@ that names an item, items gone and a forgetting make a decision due.
 `docs/user-state.md` tells the whole; `ingest.hot_state` writes it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import orjson
 
 from contracts.errors import CorruptData
 
@@ -64,7 +65,7 @@ def decode_overlay(raw: bytes) -> Overlay:
     try:
         if raw[:1] not in (HAND_THROUGH, DECIDE):
             raise ValueError(f"its first byte is {raw[:1]!r}")
-        body = json.loads(raw[1:])
+        body = orjson.loads(raw[1:])
         events = tuple(_event_of(*row) for row in body.get(EVENTS) or ())
         gone = {str(item): int(until_ms) for item, until_ms in (body.get(GONE) or {}).items()}
         return Overlay(int(body[SEQ]), events, gone, int(body.get(FORGOTTEN) or 0))

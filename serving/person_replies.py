@@ -9,7 +9,6 @@ from flask import Response, g, request
 
 from contracts.overlay import sequence_of
 from serving.asks import PersonAsk, wants_timings
-from serving.fast_path import DEADLINE, RECORD
 from serving.http_answers import PRIVATE
 from serving.list_store import ListStore, PersonRecord
 from serving.placements import LIST
@@ -23,9 +22,9 @@ TIMINGS_FIELD = "timings_ms"
 def reply_to(ask: PersonAsk, store: ListStore, make: Make) -> Response:
     """Respond with what `make` answers, given what is stored and the deadline of what is asked of Redis; BadInput."""
     is_timed = wants_timings(request.args)
-    deadline = request.environ.get(DEADLINE) or store.new_deadline()
+    deadline = store.new_deadline()
     read_from = time.perf_counter()
-    record = request.environ.get(RECORD) or _read(ask, store, deadline)
+    record = _read(ask, store, deadline)
     read_ms = (time.perf_counter() - read_from) * 1_000
     answer = make(record, deadline)
     if is_timed:

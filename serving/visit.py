@@ -1,9 +1,10 @@
 """A person as one request sees them: what is stored, what their overlay adds, and what the request itself tells."""
 
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+import orjson
 
 from contracts.event_contract import NOT_INTERESTED, PURCHASE
 from contracts.lake import REGION, SEGMENT
@@ -84,7 +85,7 @@ def _merged(kept: tuple[SessionEvent, ...], brought: Iterable[SessionEvent]) -> 
 
 def _known_of(profile: bytes | None, permitted: frozenset[str]) -> dict[str, str]:
     try:
-        known = json.loads(profile) if profile else {}
+        known = orjson.loads(profile) if profile else {}
         return {name: str(known[name]) for name in (SEGMENT, REGION) if name in permitted and known.get(name)}
     except (ValueError, AttributeError) as error:
         logger.error("profile_corrupt %r: %s", profile, error)
