@@ -84,19 +84,20 @@ def _own_columns(request: Request, candidates: Candidates) -> Columns:
     mine = np.flatnonzero(place >= 0)
     which = place[mine]
 
-    def pick(values: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.float64]:
-        picked = np.full(len(place), np.nan)
+    def pick(values: NDArray[np.int32] | NDArray[np.int64], otherwise: float = np.nan) -> NDArray[np.float64]:
+        picked = np.full(len(place), otherwise)
         picked[mine] = values[which]
         return picked
 
     count, first, last = pick(own.event_count), pick(own.first_at), pick(own.last_at)
+    counted = pick(own.event_count, 0)
     idle = (request.as_of_at - last) / DAY_SECONDS
     gap = np.where(count > 1, (last - first) / DAY_SECONDS / (count - 1), np.nan)
     return {
-        "own_count": np.nan_to_num(count),
-        "own_purchase_count": np.nan_to_num(pick(own.purchase_count)),
-        "own_count_30d": np.nan_to_num(pick(own.count_30d)),
-        "own_share": np.nan_to_num(count) / max(int(own.event_count.sum()), 1),
+        "own_count": counted,
+        "own_purchase_count": pick(own.purchase_count, 0),
+        "own_count_30d": pick(own.count_30d, 0),
+        "own_share": counted / max(int(own.event_count.sum()), 1),
         "own_idle_days": idle,
         "own_age_days": (request.as_of_at - first) / DAY_SECONDS,
         "own_gap_days": gap,

@@ -36,7 +36,7 @@ def shop(bundle: CandidateBundle) -> CandidateBundle:
 
 
 def columns_of(shop: CandidateBundle, session: LiveSession, coming: NextItems = NOTHING) -> dict[str, np.ndarray]:
-    request = Request("u", AS_OF, session=session)
+    request = Request("u", AS_OF, session=session, allowed=frozenset(shop.items.external_ids))
     matrix = feature_matrix(shop, request, gather(shop, request, 300), coming)
     return dict(zip(FEATURE_ORDER, matrix.T, strict=True))
 

@@ -93,3 +93,24 @@ def test_the_same_from_disk_as_from_memory(
     requests = in_session(draw_requests(stages.candidates, 20))
     for ours, theirs in zip(recommend(stages, requests, 10), recommend(loaded, requests, 10), strict=True):
         assert ours.item_ids == theirs.item_ids
+
+
+def test_the_item_on_the_screen_stays_out_unless_the_caller_names_it(stages: Bundle) -> None:
+    everything = stages.candidates.items.external_ids
+    for allowed in (None, frozenset(everything)):
+        request = Request("u", AS_OF, session=session_of("i0150", "i0160"), allowed=allowed)
+        (ranked,) = recommend(stages, [request], 300)
+        assert ("i0160" in ranked.item_ids) == (allowed is not None)
+        assert "i0150" in ranked.item_ids
+
+
+def test_people_in_a_session_are_scored_by_trees_of_their_own(stages: Bundle, reference: BoosterScorer) -> None:
+    class Backwards:
+        def score(self, features: np.ndarray) -> np.ndarray:
+            return -reference.score(features)
+
+    live = replace(stages, session_scorer=Backwards())
+    for session, first in ((session_of(), 1), (session_of("i0150"), -1)):
+        request = Request("u", AS_OF, session=session)
+        (usual,), (found,) = (recommend(one, [request], 60) for one in (stages, live))
+        assert found.scores.tolist() == [first * score for score in usual.scores][::first]
