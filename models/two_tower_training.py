@@ -25,13 +25,13 @@ class TowerParameters:
     """What a fit depends on besides its data."""
 
     hidden: int = 128
-    steps: int = 800
+    steps: int = 400
     batch: int = 128
     targets: int = 8
     negatives: int = 2_048
     learning_rate: float = 5e-4
     dropout: float = 0.2
-    judged_every: int = 160
+    judged_every: int = 80
     seed: int = 7
 
 
