@@ -22,6 +22,8 @@ BENCHMARKS = (
     "sessions",
     "tail_path",
     "tail_http",
+    "stuck_tail",
+    "inference",
 )
 PAGE = Path("docs") / "benchmarks.md"
 OPENING = """# Benchmarks

@@ -1,33 +1,37 @@
 """The tail through HTTP: latency beside bare Flask, head look-ups beside a busy tail, and what overload leaves of it.
 
-`python -m benchmarks.tail_http`: the drawn shop of `benchmarks.tail_shop`, the server as it is installed (one process,
-eight threads, one inference worker), every request another person in another session. Load comes on a clock, and
-latency counts from the instant when a request was due. Bare Flask runs under the same gunicorn, in turn.
+`python -m benchmarks.tail_http`: the drawn shop of `benchmarks.tail_shop`, a server of one process and eight threads,
+one inference worker, every request another person in another session. Load comes on a clock, and latency counts from
+the instant when a request was due. Bare Flask runs under the same gunicorn, in turn.
 """
 
+import http.client
+import json
 import os
 import statistics
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from benchmarks import tail_shop
 from benchmarks.lookups_world import user_name as head_name
-from benchmarks.lookups_wrk import run_wrk
+from benchmarks.lookups_wrk import Round, run_wrk
 from benchmarks.report import Figure, show
 from benchmarks.tail_load import Load, Seen, quantile_ms, send_in_turn, send_on_a_clock, steady
 from benchmarks.tail_server import HEAD_USERS, INFERENCE_WORKERS, THREADS, TailServers, pin, tail_bodies, tail_servers
 from contracts.answers import SOURCE_ON_DEMAND
 
 BODIES = 20_000
-RATE, ROUNDS, ROUND_SECONDS = 50.0, 5, 6.0
-PROBE_SECONDS, PROBE_CONNECTIONS = 6.0, 2  # as many as may wait for inference in a process of eight threads
+RATE, ROUNDS, ROUND_SECONDS, TIMED = 50.0, 5, 6.0, 200
+WARM_SECONDS, WARM_CONNECTIONS = 2.0, 2
+PROBED_RATES, PROBE_SECONDS = (50.0, 100.0, 200.0, 400.0), 4.0
 WRK_PAIRS, WRK_SECONDS = 5, 3.0
-OVERLOAD, OVERLOAD_SECONDS = 3.0, 6.0
+OVERLOAD, OVERLOAD_ROUNDS, OVERLOAD_SECONDS = 3.0, 3, 4.0
 CALM_SHARE, STEP, STEP_SECONDS, AFTER_SECONDS = 0.3, 10.0, 5.0, 12.0
 DEADLINE_SECONDS = 0.2
 GOAL_LATENCY, STRETCH_LATENCY = 8.0, 3.0
@@ -40,8 +44,9 @@ def main() -> None:
     """Measure all and keep it."""
     bodies = Bodies(tail_bodies(BODIES, seed=6))
     with tempfile.TemporaryDirectory(prefix="hr") as folder, tail_servers(Path(folder)) as servers:
-        send_in_turn(bodies.load(servers), 2.0, PROBE_CONNECTIONS)
+        send_in_turn(bodies.load(servers), WARM_SECONDS, WARM_CONNECTIONS)
         figures = latency_figures(servers, bodies)
+        figures += stage_figures(servers, bodies)
         capacity = measure_capacity(servers, bodies)
         figures += overload_figures(servers, bodies, capacity)
         figures += head_figures(servers, bodies, capacity, Path(folder))
@@ -91,17 +96,39 @@ def latency_figures(servers: TailServers, bodies: Bodies) -> list[Figure]:
     ]
 
 
+def stage_figures(servers: TailServers, bodies: Bodies) -> list[Figure]:
+    """Where the time of an answer goes, as the server itself tells when it is asked to, one request at a time."""
+    parts = urlsplit(servers.ours.url)
+    link = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    spent: dict[str, list[float]] = {}
+    for body in bodies.load(servers, TIMED).bodies:
+        link.request("POST", f"{PATH}?debug=timings", body, {"Content-Type": "application/json"})
+        answer = json.loads(link.getresponse().read())
+        for stage, stage_ms in answer["timings_ms"].items() if answer["source"] == SOURCE_ON_DEMAND else ():
+            spent.setdefault(stage, []).append(stage_ms)
+    link.close()
+    return [
+        Figure(f"one at a time, {stage}", f"{statistics.median(times):.2f} ms", "", None, "reported")
+        for stage, times in spent.items()
+    ]
+
+
 def measure_capacity(servers: TailServers, bodies: Bodies) -> float:
-    """Answers on demand a second when as many as may wait are always asked for."""
-    seen = send_in_turn(bodies.load(servers), PROBE_SECONDS, PROBE_CONNECTIONS)
-    return goodput(seen, PROBE_SECONDS)
+    """The most answers on demand a second at any of some rates."""
+    return max(
+        goodput(send_on_a_clock(bodies.load(servers), steady(rate, PROBE_SECONDS)), PROBE_SECONDS)
+        for rate in PROBED_RATES
+    )
 
 
 def overload_figures(servers: TailServers, bodies: Bodies, capacity: float) -> list[Figure]:
     """At capacity, at three times it, and a step to ten times a calm load and back."""
-    at = send_on_a_clock(bodies.load(servers), steady(capacity, OVERLOAD_SECONDS))
-    over = send_on_a_clock(bodies.load(servers), steady(OVERLOAD * capacity, OVERLOAD_SECONDS))
-    ratio = goodput(over, OVERLOAD_SECONDS) / goodput(at, OVERLOAD_SECONDS)
+    at, over = list[Seen](), list[Seen]()
+    for _ in range(OVERLOAD_ROUNDS):
+        at += send_on_a_clock(bodies.load(servers), steady(capacity, OVERLOAD_SECONDS))
+        over += send_on_a_clock(bodies.load(servers), steady(OVERLOAD * capacity, OVERLOAD_SECONDS))
+    seconds = OVERLOAD_ROUNDS * OVERLOAD_SECONDS
+    ratio = goodput(over, seconds) / goodput(at, seconds)
     calm = CALM_SHARE * capacity
     due = steady(calm, STEP_SECONDS)
     due += steady(STEP * calm, STEP_SECONDS, STEP_SECONDS) + steady(calm, AFTER_SECONDS, 2 * STEP_SECONDS)
@@ -110,8 +137,8 @@ def overload_figures(servers: TailServers, bodies: Bodies, capacity: float) -> l
     return [
         Figure(
             f"goodput at {OVERLOAD:.0f} x capacity",
-            f"{goodput(over, OVERLOAD_SECONDS):.0f}/s on demand; {shares(over)}",
-            f"{goodput(at, OVERLOAD_SECONDS):.0f}/s at capacity, {capacity:.0f}/s; {shares(at)}",
+            f"{goodput(over, seconds):.0f}/s on demand; {shares(over)}",
+            f"{goodput(at, seconds):.0f}/s at capacity, {capacity:.0f}/s; {shares(at)}",
             ratio,
             f">= {GOAL_GOODPUT}",
             ratio >= GOAL_GOODPUT,
@@ -134,26 +161,33 @@ def head_figures(servers: TailServers, bodies: Bodies, capacity: float, folder: 
     if (os.cpu_count() or 1) > 1:
         pin(servers.inference_pid, 1)
         pin(servers.ours.pid, 0)
-    ratios, alone_rates, beside_rates, tail = [], [], [], list[Seen]()
+    pairs, tail = list[tuple[Round, Round]](), list[Seen]()
     for _ in range(WRK_PAIRS):
         alone = run_wrk(servers.ours.url, users, WRK_SECONDS, servers.ours.pid)
         with _busy_tail(servers, bodies, capacity, tail):
             beside = run_wrk(servers.ours.url, users, WRK_SECONDS, servers.ours.pid)
-        alone_rates.append(alone.requests_a_second)
-        beside_rates.append(beside.requests_a_second)
-        ratios.append(beside.requests_a_second / alone.requests_a_second)
-    ratio = statistics.median(ratios)
-    spread = f"pairs {min(ratios):.2f} to {max(ratios):.2f}"
+        pairs.append((alone, beside))
     return [
-        Figure(
-            "head look-ups beside a tail at full load",
-            f"{statistics.median(beside_rates):.0f}/s, {spread}; tail {shares(tail)}",
-            f"{statistics.median(alone_rates):.0f}/s alone",
-            ratio,
-            f">= {GOAL_HEAD}, stretch {STRETCH_HEAD}",
-            ratio >= GOAL_HEAD,
-        )
+        _paired("head look-ups a second beside a tail at full load", pairs, lambda one: one.requests_a_second, tail),
+        _paired("the same a second of the server's CPU", pairs, lambda one: one.requests / one.cpu_seconds, tail),
     ]
+
+
+def _paired(
+    what: str, pairs: Sequence[tuple[Round, Round]], rate: Callable[[Round], float], tail: Sequence[Seen]
+) -> Figure:
+    """Beside and alone, and the median of the ratios within pairs."""
+    alone, beside = ([rate(one) for one in column] for column in zip(*pairs, strict=True))
+    ratios = [one / other for one, other in zip(beside, alone, strict=True)]
+    ratio = statistics.median(ratios)
+    return Figure(
+        what,
+        f"{statistics.median(beside):.0f}, pairs {min(ratios):.2f} to {max(ratios):.2f}; tail {shares(tail)}",
+        f"{statistics.median(alone):.0f} alone",
+        ratio,
+        f">= {GOAL_HEAD}, stretch {STRETCH_HEAD}",
+        ratio >= GOAL_HEAD,
+    )
 
 
 @contextmanager
