@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from contracts.answers import SOURCE_ON_DEMAND, AnswerHead, encode_answer
+from contracts.errors import BadInput
 from contracts.intervals import format_instant
 from contracts.settings import Settings
 from ingest.breaker import CLOSED
@@ -94,8 +95,13 @@ class Clock:
 
     @classmethod
     def of(cls, settings: Settings) -> "Clock":
-        """Read the settings."""
+        """Read the settings; BadInput when the reserve leaves nothing."""
         look_up_ms = settings.request_timeout_ms - settings.answer_reserve_ms
+        if look_up_ms <= 0:
+            raise BadInput(
+                f"setting HEADRACE_ANSWER_RESERVE_MS is {settings.answer_reserve_ms}; "
+                f"it takes less than HEADRACE_REQUEST_TIMEOUT_MS, which is {settings.request_timeout_ms}"
+            )
         return cls(settings.redis_timeout_ms / 1_000, settings.inference_timeout_ms / 1_000, look_up_ms / 1_000)
 
     def for_inference(self, redis_deadline: float) -> float:

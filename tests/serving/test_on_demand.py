@@ -13,6 +13,7 @@ import redis
 from flask import Flask
 
 from contracts.answers import SOURCE_ON_DEMAND, named_subject, recommendation_id
+from contracts.errors import BadInput
 from contracts.redis_layout import overlay_key
 from contracts.settings import Settings
 from serving.app import create_app, services_of
@@ -206,6 +207,11 @@ def test_inference_gets_what_is_left_of_the_request_less_the_reserve() -> None:
     assert now + 0.150 <= fresh <= time.monotonic() + 0.150
     after_100_ms = clock.for_inference(now - 0.070)
     assert after_100_ms == pytest.approx(now + 0.080)
+
+
+def test_a_reserve_that_leaves_no_time_is_refused_at_start() -> None:
+    with pytest.raises(BadInput, match="HEADRACE_ANSWER_RESERVE_MS is 200; it takes less than"):
+        Clock.of(Settings(request_timeout_ms=200, answer_reserve_ms=200))
 
 
 def test_timings_are_told_when_asked_for(computing: Flask, open_app: OpenApp) -> None:
