@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import struct
 from typing import cast
 
@@ -12,7 +13,7 @@ from serving.inference.frames import FrameReader
 
 logger = logging.getLogger(__name__)
 
-MAX_STREAMS = 2_048  # threads of all serving processes; far above what a machine runs
+MAX_STREAMS = 512  # threads of all serving processes; of the 1,024 files that a process may open by default
 MAX_UNREAD_BYTES = 4 * 1024**2
 
 
@@ -29,6 +30,7 @@ class CallerStream(asyncio.Protocol):
         """Begin, unless there are too many."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=MAX_UNREAD_BYTES)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._streams.add(self)
         if len(self._streams) > MAX_STREAMS:
             logger.warning("caller_refused streams=%d", MAX_STREAMS)

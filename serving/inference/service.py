@@ -99,6 +99,8 @@ class Service:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SPREAD_SECONDS):
                     await crew.all_ready.wait()
+        while not crew.ready_workers:  # it has ended since; another one comes
+            await asyncio.sleep(TICK_SECONDS)
         retired, self._current, self._coming = self._current, crew, None
         crew.is_serving = True
         if retired is not None:
