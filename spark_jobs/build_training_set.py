@@ -45,8 +45,8 @@ from spark_jobs.window import HOUR_SECONDS, read_span, window_digest
 JOB = "build_training_set"
 TRAINING_ROWS = 2_000_000  # what a ranker trains on in a few minutes and a gigabyte
 GATE_USERS = 4_000  # enough for a narrow interval; each brings all its candidates
-MOMENT_NEGATIVES = 100  # a moment in a session
-GATE_SESSIONS = 1_000
+SESSION_USERS, SESSION_NEGATIVES = 5_000, 100  # up to four moments a user
+GATE_SESSION_USERS = 500
 LABELS, _LABELLED = "labels", "labelled_item_ids"
 
 
@@ -115,8 +115,9 @@ def _build(context: JobContext, then: Interval, *, users: int, rows: int | None)
     events = read_span(context, past.end_seconds, past.end_seconds + window)
     negatives = past.settings.candidate_count if rows is None else max(1, rows // users)
     of_hour = _of_hour(past, events, users=users, negatives=negatives)
-    session_users, session_negatives = (users, MOMENT_NEGATIVES) if rows else (min(users, GATE_SESSIONS), negatives)
-    made = of_hour.unionByName(_of_sessions(past, events, users=session_users, negatives=session_negatives))
+    session_users, session_negatives = (SESSION_USERS, SESSION_NEGATIVES) if rows else (GATE_SESSION_USERS, negatives)
+    of_sessions = _of_sessions(past, events, users=min(users, session_users), negatives=session_negatives)
+    made = of_hour.unionByName(of_sessions)
     # the sets are the lake's, under the hour whose features they hold
     note = JobNote(JOB, watch, inputs, {"negatives_a_user": negatives, "for": context.key})
     save_frame(replace(past, scratch=None), made, table=TRAINING_SET, note=note)

@@ -33,6 +33,7 @@ from spark_jobs.profiles import STATS, in_batches, requests_of
 
 MOST_EVENTS = 1_000  # of a person in a label window
 AT, GRADE, EVENTS = "at_seconds", "grade", "happened"
+STRANGER = "anon:"
 _DRAWN = "drawn"
 
 
@@ -53,9 +54,11 @@ class MomentExamples:
         for rows in in_batches(frames):
             known = _profiles(rows)
             for user_id, events in zip(rows[USER_ID], rows[EVENTS], strict=True):
-                for moment in moments_of(user_id, known.get(user_id), _happened(events), terms):
-                    (found,) = candidate_features(bundle, [moment.request], self.candidate_count, stage)
-                    yield from self._rows(bundle, moment, found)
+                happened = _happened(events)
+                for name, profile in _as_known_and_not(user_id, known.get(user_id)):
+                    for moment in moments_of(name, profile, happened, terms):
+                        (found,) = candidate_features(bundle, [moment.request], self.candidate_count, stage)
+                        yield from self._rows(bundle, moment, found)
 
     def _rows(self, bundle: CandidateBundle, moment: Moment, found: CandidateFeatures) -> Iterator[pd.DataFrame]:
         labels = labels_of_rows(bundle, moment.wanted, found.rows)
@@ -94,6 +97,13 @@ def happened_to(events: DataFrame, grade: Column, *, users: int) -> DataFrame:
     ordered = F.slice(F.array_sort(F.collect_list(F.struct(*parts))), 1, MOST_EVENTS)
     by_user = events.groupBy(USER_ID).agg(ordered.alias(EVENTS))
     return by_user.orderBy(F.xxhash64(USER_ID), USER_ID).limit(users)
+
+
+def _as_known_and_not(user_id: str, profile: Profile | None) -> Iterator[tuple[str, Profile | None]]:
+    """The person, and the same once more as someone not logged in: strangers are rare where everybody is known."""
+    yield user_id, profile
+    if profile is not None:
+        yield STRANGER + user_id, None
 
 
 def _happened(events: np.ndarray) -> Happened:

@@ -26,13 +26,14 @@ from spark_jobs import build_training_set, train_ranker
 from spark_jobs.build_training_set import LABELS, labels_of
 from spark_jobs.context import JobContext
 from spark_jobs.rankers import ranker_folder
+from spark_jobs.session_rows import STRANGER
 from spark_jobs.training_windows import label_starts
 from tests.spark_jobs.running import context_of
 from tests.worlds import BAKERS, GARDENERS, VIEW, at_utc, corner_shop, event_row, small_settings
 
 pytestmark = pytest.mark.spark
 WEEK = timedelta(days=7)
-LENGTH = FEATURE_ORDER.index("session_length")
+LENGTH, OWN_EVENTS = FEATURE_ORDER.index("session_length"), FEATURE_ORDER.index("user_event_count")
 WEIGHTS = small_settings(Path())
 
 
@@ -86,9 +87,12 @@ def test_features_are_as_of_the_start_of_the_labels(trained_shop: JobContext) ->
 def test_moments_in_sessions_are_learned_from_what_came_after_them(trained_shop: JobContext) -> None:
     start_at = label_starts(trained_shop)[0].end_at
     rows = moments(trained_shop, 0)
-    assert {row[USER_ID] for row in rows} <= {*BAKERS, *GARDENERS}
-    for user in {row[USER_ID] for row in rows}:
-        later = [e for e in corner_shop().events if e[USER_ID] == user and start_at <= e[OCCURRED_AT] < start_at + WEEK]
+    users = {row[USER_ID] for row in rows}
+    assert {user.removeprefix(STRANGER) for user in users} <= {*BAKERS, *GARDENERS}
+    assert {user.startswith(STRANGER) for user in users} == {True, False}
+    for user in users:
+        name = user.removeprefix(STRANGER)
+        later = [e for e in corner_shop().events if e[USER_ID] == name and start_at <= e[OCCURRED_AT] < start_at + WEEK]
         later.sort(key=lambda event: event[OCCURRED_AT])
         for seen in {row[SEEN_COUNT] for row in rows if row[USER_ID] == user}:
             mine = [row for row in rows if (row[USER_ID], row[SEEN_COUNT]) == (user, seen)]
@@ -96,6 +100,8 @@ def test_moments_in_sessions_are_learned_from_what_came_after_them(trained_shop:
             assert wanted.keys() == {event[ITEM_ID] for event in later[seen:]} - {later[seen - 1][ITEM_ID]}
             assert wanted[later[seen][ITEM_ID]] == max(wanted.values())
             assert {row[FEATURES][LENGTH] for row in mine} == {seen}
+            if user != name:
+                assert {row[FEATURES][OWN_EVENTS] for row in mine} == {seen}
             assert later[seen - 1][ITEM_ID] not in {row[ITEM_ID] for row in mine}
 
 
