@@ -46,7 +46,7 @@ def evaluate_command(  # noqa: PLR0913 - each is an option of the command line
     from headrace.evaluate_run import Plan, Run, evaluate
     from headrace.evaluate_screen import show
     from headrace.progress import show_progress
-    from headrace.report_page import write_report
+    from headrace.report_page import plain, write_report
 
     if mode not in MODES:
         raise BadInput(f"--mode {mode} is unknown; it takes {', '.join(MODES)}")
@@ -64,7 +64,7 @@ def evaluate_command(  # noqa: PLR0913 - each is an option of the command line
         report = evaluate(source, name, plan, settings=scratch, run=Run(on_progress))
     page = write_report(report, folder)
     if as_json:
-        print(json.dumps(report.as_json(), indent=1))
+        print(json.dumps(plain(report.as_json()), indent=1))
     else:
         show(report, page)
 

@@ -1,7 +1,6 @@
 """One evaluation from the source to its results: split, models of the jobs, lists of every method, measures."""
 
 import logging
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from headrace.evaluate_hour import Production, interval_at, run_jobs
 from headrace.evaluate_questions import Asked, Split, ask_known, ask_new, known_people, split_source
 from headrace.evaluate_spark_als import NAME as SPARK_ALS
 from headrace.evaluate_spark_als import fit_spark_als
+from headrace.memory_peak import peak_bytes
 from ingest.outcome import OnProgress
 from models.evaluation_lists import ItemFacts
 from models.evaluation_measure import measure
@@ -62,6 +62,7 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    peak_bytes: int = 0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -70,6 +71,7 @@ class Run:
         self.on_progress(name, 0, 1)
         yield
         self.seconds[name] = round(time.monotonic() - started, 1)
+        self.peak_bytes = max(self.peak_bytes, peak_bytes())
         self.on_progress(name, 1, 1)
 
     def attempt(self, name: str, minutes: float, work: Callable[[], Result]) -> Result | None:
@@ -83,7 +85,8 @@ class Run:
             self.skipped.append(Skipped(name, "it needs more memory than there is"))
         except Exception as error:  # a stranger's code: it must not take the others' results with it
             logger.warning("event=peer_failed peer=%s", name, exc_info=True)
-            self.skipped.append(Skipped(name, f"it failed: {error}"))
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            self.skipped.append(Skipped(name, f"it failed: {reason}"))
         return None
 
 
@@ -115,13 +118,7 @@ def evaluate(
     shutil.rmtree(settings.root, ignore_errors=True)
     seconds = run.seconds | {"all": round(time.monotonic() - run.began, 1)}
     at = format_instant(datetime.fromtimestamp(split_at, UTC))
-    return Report(name, at, _facts(source, split), modes, tuple(run.skipped), seconds, peak_bytes())
-
-
-def peak_bytes() -> int:
-    """Most memory of this process, and of the largest that it started, such as Java: an upper bound of the sum."""
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return 1024 * (own + children)
+    return Report(name, at, _facts(source, split), modes, tuple(run.skipped), seconds, run.peak_bytes)
 
 
 def _make_models(split: Split, context: JobContext, plan: Plan, run: Run) -> Recommender | None:

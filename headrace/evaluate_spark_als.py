@@ -1,9 +1,11 @@
 """Spark ML's ALS as a peer; it lives here because models know nothing of Spark."""
 
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.ml.recommendation import ALS
+from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame, SparkSession
 
 from contracts.errors import BadInput
@@ -12,6 +14,7 @@ from models.peers.peer import NOT_SHOWN, Recommender, lists_by_score
 
 NAME = "Spark ML ALS"
 FACTORS, SWEEPS, PENALTY, SEED = 64, 10, 0.05, 7
+SWEEPS_A_CHECKPOINT = 2
 _USER, _ITEM, _RATING = "user_row", "item_row", "rating"
 
 
@@ -21,13 +24,19 @@ def fit_spark_als(session: SparkSession, past: Histories) -> Recommender:
     rows = session.createDataFrame(
         _pandas_frame(counts.row, counts.col, counts.data), f"{_USER} int, {_ITEM} int, {_RATING} float"
     )
-    model = ALS(
-        rank=FACTORS, maxIter=SWEEPS, regParam=PENALTY, implicitPrefs=True, alpha=1.0, seed=SEED,
-        userCol=_USER, itemCol=_ITEM, ratingCol=_RATING,
-    ).fit(rows)  # fmt: skip
-    users = _factors(model.userFactors, len(past))
-    items = _factors(model.itemFactors, len(past.items))
+    with TemporaryDirectory(prefix="headrace-als-") as folder:
+        session.sparkContext.setCheckpointDir(folder)  # else Spark's plan of ten sweeps outgrows the stack of Java
+        model = _fit(rows)
+        users = _factors(model.userFactors, len(past))
+        items = _factors(model.itemFactors, len(past.items))
     return _recommender(past, users, items)
+
+
+def _fit(rows: DataFrame) -> ALSModel:
+    return ALS(
+        rank=FACTORS, maxIter=SWEEPS, regParam=PENALTY, implicitPrefs=True, alpha=1.0, seed=SEED,
+        userCol=_USER, itemCol=_ITEM, ratingCol=_RATING, checkpointInterval=SWEEPS_A_CHECKPOINT,
+    ).fit(rows)  # fmt: skip
 
 
 def fitted_with_the_jobs(past: Histories) -> Recommender:
