@@ -36,7 +36,7 @@ from spark_jobs import build_features, build_interactions, train_candidates
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.outputs import JobNote, input_digests
 from spark_jobs.partitions import read_interval, save_frame
-from spark_jobs.profiles import in_batches, profiles, requests_of
+from spark_jobs.profiles import PARTITIONS_A_CORE, in_batches, profiles, requests_of
 from spark_jobs.session_rows import MomentExamples, happened_to, kept_rows, labels_of_rows, stages_of
 from spark_jobs.train_session import fit_as_of
 from spark_jobs.training_windows import label_starts
@@ -140,7 +140,9 @@ def _of_sessions(past: JobContext, events: DataFrame, *, users: int, negatives: 
     count = past.settings.candidate_count
     examples = MomentExamples(past.candidate_bundle.resolve(), _session_model(past), count, weights, negatives)
     known = profiles(read_interval(past, INTERACTIONS), read_interval(past, USER_STATS_TABLE), happened)
-    return happened.join(known, USER_ID, how="left").mapInPandas(examples, TRAINING_SET.spark_ddl)
+    spread = past.session.sparkContext.defaultParallelism * PARTITIONS_A_CORE  # what follows is work and not bytes
+    found = happened.join(known, USER_ID, how="left").repartition(spread, USER_ID)
+    return found.mapInPandas(examples, TRAINING_SET.spark_ddl)
 
 
 def _session_model(past: JobContext) -> Path | None:
