@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadInput, CorruptData
 from contracts.features import ITEM_STATS
+from contracts.lake import CATEGORY
 from models.als import FoldIn
 from models.bundle import read_bundle, write_bundle
 from models.id_map import UNKNOWN_ROW, IdMap
 from models.item_attributes import AttributeColumn, ItemAttributes
 from models.item_features import category_prices, item_features
-from models.item_vectors import one_hot, with_cold_vectors
+from models.item_vectors import described_vectors
 from models.retrieval_index import EXACT, RetrievalIndex, build_index, open_index
 
 MADE_BY = "python -m headrace hour"
 ARRAYS = ("item_factors", "neighbour_rows", "neighbour_scores", "item_stats", "category_codes", "popular_rows")
 NAMES_FILE = "names.json"
+DESCRIBED_BY = "described_by"
 PRICES_FILE, CODES_FILE = "item_prices.npy", "attribute_codes.npy"  # a bundle of before knows of no attributes
 INDEX_FILE = "retrieval.faiss"  # an exact index is made from the factors faster than it is read
 
@@ -37,8 +39,9 @@ class CandidateBundle:
     recent popularity, best first. BadInput when they do not fit each other.
 
     `touched` bool [n] marks items with factors of their own, `foretold` those without, whose vector is foretold from
-    the category. `retrieval` searches the touched ones, by `given_index`, or its bytes, where it is over these very
-    vectors, exactly otherwise; `new_retrieval` searches the foretold ones. Both score any item.
+    the attribute `described_by`, or else from the category. `retrieval` searches the touched ones, by `given_index`, or
+    its bytes, where it is over these very vectors, exactly otherwise; `new_retrieval` searches the foretold ones. Both
+    score any item.
     `attributes` is what filters ask, the category among it.
     """
 
@@ -54,6 +57,7 @@ class CandidateBundle:
     engine: str
     regularization: float
     attributes: ItemAttributes = field(default_factory=ItemAttributes, repr=False, compare=False)
+    described_by: str = CATEGORY
     given_index: InitVar[RetrievalIndex | bytes | None] = None
     retrieval: RetrievalIndex = field(init=False, repr=False, compare=False)
     new_retrieval: RetrievalIndex = field(init=False, repr=False, compare=False)
@@ -67,7 +71,9 @@ class CandidateBundle:
         self._refuse_misfits()
         prices = category_prices(self.item_stats, self.category_codes, len(self.categories))
         touched = np.asarray(self.item_factors.any(axis=1), np.bool_)
-        vectors = with_cold_vectors(self.item_factors, one_hot(self.category_codes))
+        attributes = self.attributes.with_categories(self.category_codes, self.categories)
+        finer = attributes.columns[self.described_by].codes
+        vectors = described_vectors(self.item_factors, finer, self.category_codes)
         foretold = vectors.any(axis=1) & ~touched
         derived = {
             "fold_in": FoldIn(self.item_factors, self.regularization),
@@ -75,7 +81,7 @@ class CandidateBundle:
             "item_features": item_features(self.item_stats, self.category_codes, prices),
             "retrieval": _index_over(vectors, touched, given_index),
             "new_retrieval": build_index(vectors, EXACT, np.flatnonzero(foretold).astype(np.int32)),
-            "attributes": self.attributes.with_categories(self.category_codes, self.categories),
+            "attributes": attributes,
             "touched": touched,
             "foretold": foretold,
         }
@@ -88,6 +94,8 @@ class CandidateBundle:
             rows = len(getattr(self, name))
             if rows != count:
                 raise BadInput(f"{name} has {rows} rows for {count} items; build both from one id map")
+        if self.described_by not in (CATEGORY, *self.attributes.columns):
+            raise BadInput(f"items are described by {self.described_by}, which is not among their attributes")
         if len(self.attributes) not in (0, count):
             raise BadInput(f"attributes of {len(self.attributes)} items came for {count}; build both from one id map")
         if self.item_stats.shape[1:] != (len(ITEM_STATS),):
@@ -119,6 +127,7 @@ class CandidateBundle:
                 "categories": self.categories,
                 "item_stats": ITEM_STATS,
                 "attributes": {name: column.values for name, column in columns.items()},
+                DESCRIBED_BY: self.described_by,
             }
             (partial / NAMES_FILE).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
             if self.retrieval.kind != EXACT:
@@ -145,6 +154,7 @@ class CandidateBundle:
             engine=manifest["engine"],
             regularization=manifest["regularization"],
             attributes=_attributes(contents, names),
+            described_by=names.get(DESCRIBED_BY, CATEGORY),
             given_index=contents.get(INDEX_FILE),
             **arrays,
         )

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from contracts.errors import CorruptData, MissingInput
 from contracts.features import ITEM_STATS, ITEM_STATS_TABLE, USER_STATS_TABLE
 from contracts.intervals import Interval
-from contracts.lake import INTERACTIONS, ITEM_ID, ITEMS, NEIGHBOUR_ID, NEIGHBOURS, SCORE
+from contracts.lake import CATEGORY, INTERACTIONS, ITEM_ID, ITEMS, NEIGHBOUR_ID, NEIGHBOURS, SCORE
 from models import als
 from models.bundle import read_manifest
-from models.candidate_bundle import MADE_BY, CandidateBundle
+from models.candidate_bundle import DESCRIBED_BY, MADE_BY, CandidateBundle
 from models.candidate_retrieval import PROBED_USERS, with_measured_index
 from models.id_map import UNKNOWN_ROW, IdMap
+from models.item_vectors import best_description
 from models.neighbours import pad_neighbours
 from models.tables import manifest_of, read_partition
 from spark_jobs import cooccurrence
@@ -123,6 +124,7 @@ def _save_bundle(context: JobContext, offer: Offer) -> None:
     new = len(offer.items) - len(offer.touched)
     counts = {"with_events": len(offer.touched), "new": new, "foretold": int(bundle.foretold.sum())}
     notes = {"retrieval": retrieval.as_figures(), "items_of": counts, "not_for_filters": unfiltered}
+    notes[DESCRIBED_BY] = bundle.described_by
     digest = bundle.save(context.candidate_bundle, {"job": JOB, "inputs": inputs, **notes})
     logger.info(
         "event=job_done job=%s interval=%s rows=%d new=%d seconds=%.3f digest=%s engine=%s warm=%s index=%s",
@@ -144,6 +146,7 @@ def _bundle_of(
     item_stats = statistics_of(items, offer.stats, listed)
     paid = item_stats[:, ITEM_STATS.index("item_price")]
     attributes, unfiltered = attributes_of(items, catalogue, np.where(np.isnan(listed), paid, listed))
+    columns = {name: column.codes for name, column in attributes.own_columns.items()} | {CATEGORY: codes}
     bundle = CandidateBundle(
         items=items,
         item_factors=factors,
@@ -157,6 +160,7 @@ def _bundle_of(
         engine=engine_name,
         regularization=context.settings.als_regularization,
         attributes=attributes,
+        described_by=best_description(factors, columns, CATEGORY),
     )
     return bundle, unfiltered
 

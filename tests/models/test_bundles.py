@@ -43,9 +43,12 @@ def test_attributes_come_back_with_their_bundle_and_the_category_is_one(
     count = len(bundle.items)
     brands = AttributeColumn((np.arange(count) % 4 - 1).astype(np.int32), ("5", "north", "süd"))
     prices = np.where(np.arange(count) % 3 > 0, np.arange(count) / 2, np.nan)
-    described = replace(bundle, attributes=ItemAttributes(prices, {"brand": brands}))
+    described = replace(bundle, attributes=ItemAttributes(prices, {"brand": brands}), described_by="brand")
     described.save(tmp_path / "b", {})
-    found = CandidateBundle.load(tmp_path / "b").attributes
+    loaded = CandidateBundle.load(tmp_path / "b")
+    assert loaded.retrieval.vectors.tobytes() == described.retrieval.vectors.tobytes()
+    assert loaded.described_by == "brand"
+    found = loaded.attributes
     np.testing.assert_array_equal(found.prices, prices)
     assert found.columns["brand"].values == brands.values
     np.testing.assert_array_equal(found.columns["brand"].codes, brands.codes)
@@ -129,6 +132,8 @@ def test_arrays_that_do_not_fit_each_other_are_refused(bundle: CandidateBundle) 
         replace(bundle, popular_rows=np.array([300], np.int32))
     with pytest.raises(BadInput, match="not finite"):
         replace(bundle, item_factors=bundle.item_factors * np.float32(np.nan))
+    with pytest.raises(BadInput, match="described by mood"):
+        replace(bundle, described_by="mood")
     with pytest.raises(BadInput, match="attributes of 299 items came for 300"):
         replace(bundle, attributes=ItemAttributes(np.zeros(299)))
 

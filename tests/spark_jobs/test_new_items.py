@@ -51,6 +51,7 @@ def test_new_items_join_and_what_is_delisted_stays_out(stocked: JobContext, bund
     assert SOLD_OUT not in bundle.items.external_ids
     notes = read_manifest(stocked.candidate_bundle, made_by=MADE_BY)
     assert notes["items_of"] == {"with_events": 11, "new": 3, "foretold": 2}
+    assert notes["described_by"] == "category"
     assert notes["retrieval"]["kind"] == "exact"
     assert notes["retrieval"]["probes"] == len(BAKERS) + len(GARDENERS)
     assert notes["retrieval"]["recall"] == 1.0
