@@ -1,5 +1,6 @@
 """An hour names the models that answer on demand for it, and its profiles are the requests that the batch makes."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,11 @@ from contracts.settings import parse_event_weights
 from models.live_state import StateTerms, lay_over
 from models.profile_file import ProfileFile
 from models.user_state import LiveSession, OwnItems
+from serving.inference.feature_log import FeatureLog
+from serving.inference.messages import TailAsk, to_row
+from serving.inference.worker import load_answerer
 from spark_jobs.context import JobContext
+from spark_jobs.feature_skew import logged_lines, measure_skew
 from spark_jobs.partitions import read_interval
 from spark_jobs.profiles import profiles, requests_of
 from spark_jobs.serving_models import name_serving_model
@@ -46,6 +51,17 @@ def test_a_profile_without_a_session_is_the_request_of_the_batch(shop_hour: JobC
         np.testing.assert_array_equal(found.user_stats, request.user_stats)
         assert replace(found, own=request.own, user_stats=request.user_stats, session=request.session) == request
     stored.close()
+
+
+def test_what_is_served_on_demand_is_what_the_tables_of_the_hour_give(shop_hour: JobContext, tmp_path: Path) -> None:
+    answerer = load_answerer(shop_hour.settings, f"{shop_hour.key}.1", shop_hour.key)
+    answerer.feature_log = FeatureLog(tmp_path, shop_hour.key, one_in=1, max_bytes=2**20)
+    click = to_row(("e1", "view", "seeds", int(time.time() * 1_000), None))
+    for user in (*BAKERS, *GARDENERS, "stranger"):
+        for events in ([], [click]):
+            assert answerer.answer(TailAsk(user, limit=5, events=events)).item_ids
+    found = measure_skew(shop_hour.settings, logged_lines(tmp_path, 100))
+    assert found.is_none and found.answers == 26 and not found.left_out and found.rows > 200
 
 
 def test_nothing_is_named_before_the_profiles_are_there(shop_hour: JobContext, tmp_path: Path) -> None:
