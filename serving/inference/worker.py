@@ -46,8 +46,9 @@ def main(parent_pid: str, stream_number: str) -> int:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):  # whoever needs it says so
             importlib.import_module(name)
-    with socket.socket(fileno=int(stream_number)) as stream:
+    with socket.socket(fileno=int(stream_number)) as stream, contextlib.suppress(ConnectionError):
         return Worker(stream, settings, hook_from(os.environ)).run()
+    return 0  # the parent closed the stream in the midst of a word
 
 
 class Worker:
