@@ -20,6 +20,7 @@ BENCHMARKS = (
     "retrieval",
     "precision",
     "sessions",
+    "tail_quality",
     "tail_path",
     "tail_http",
     "stuck_tail",
