@@ -1,5 +1,6 @@
 """The plots of an evaluation: metric with intervals, by band, by length of history, coverage against accuracy."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,20 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 130
 OURS_COLOUR, INK, QUIET = "#0b6e8f", "#22313a", "#9aa7ad"
-PEER_COLOURS = ("#d1495b", "#edae49", "#66a182", "#7d5ba6", "#8d6a4f", "#4f6d8d", "#b0a160", "#5f5f5f", "#c27ba0")
+PEER_COLOURS = (
+    "#d1495b",
+    "#edae49",
+    "#66a182",
+    "#7d5ba6",
+    "#8d6a4f",
+    "#4f6d8d",
+    "#b0a160",
+    "#5f5f5f",
+    "#c27ba0",
+    "#1f3b2d",
+    "#e8c9a0",
+    "#7fb8d4",
+)
 COMPARED = 4  # methods drawn by group: ours and the best others
 TITLES = {ALL: "repeats count", NOVEL: "only new items count", NEW_USERS: "people without a history"}
 
@@ -73,9 +87,10 @@ def _by_group(report: Report, kind: str, heading: str) -> "Figure | None":
     if not modes:
         return None
     figure, axes = _figure(len(modes), width=5.2 * len(modes), height=3.7, share=False)
+    names = _best_of_each(modes)[:COMPARED]
     for axis, mode in zip(axes, modes, strict=True):
         parts = [mode, *(new if mode.mode == ALL else [])]
-        _groups_of(axis, parts, kind)
+        _groups_of(axis, parts, kind, names)
         axis.set_title(f"{mode.mode}: {TITLES[mode.mode]}", loc="left")
         axis.set_xlabel(heading)
         axis.set_ylim(bottom=0)
@@ -84,18 +99,16 @@ def _by_group(report: Report, kind: str, heading: str) -> "Figure | None":
     return figure
 
 
-def _groups_of(axis: "Axes", parts: list[ModeResult], kind: str) -> None:
-    methods = _ranked(parts[0])
-    chosen = [parts[0].ours, *(one for one in methods if one.name != OURS)][:COMPARED]
+def _groups_of(axis: "Axes", parts: list[ModeResult], kind: str, names: list[str]) -> None:
     groups = [(part, group) for part in parts for group, size in part.group_sizes[kind].items() if size]
-    for number, method in enumerate(chosen):
+    for number, name in enumerate(names):
         places, values = [], []
         for place, (part, group) in enumerate(groups):
-            same = [one for one in part.methods if one.name == method.name]
+            same = [one for one in part.methods if one.name == name]
             if same:
-                places.append(place + (number - (len(chosen) - 1) / 2) * 0.14)
+                places.append(place + (number - (len(names) - 1) / 2) * 0.14)
                 values.append(same[0].groups[kind][group])
-        _points(axis, places, values, _colour(number), method.name)
+        _points(axis, places, values, _colour(number), name)
     labels = [f"{group}\n{part.group_sizes[kind][group]:,}" for part, group in groups]
     long = max((len(group) for _, group in groups), default=0) > 9 or len(groups) > 6
     axis.set_xlim(-0.6, max(len(groups), 2) - 0.4)
@@ -107,11 +120,13 @@ def _coverage(report: Report) -> "Figure | None":
     if not modes:
         return None
     figure, axes = _figure(len(modes), width=5.2 * len(modes), height=4.0, share=False)
+    names = _best_of_each(modes)
     for axis, mode in zip(axes, modes, strict=True):
-        for number, one in enumerate([mode.ours, *(peer for peer in _ranked(mode) if peer.name != OURS)]):
+        for one in sorted(mode.methods, key=lambda one: names.index(one.name)):
+            ours = one.name == OURS
             axis.scatter(
-                max(one.coverage, 1e-6), one.metrics[NDCG].mean, s=90 if one.name == OURS else 46,
-                color=_colour(number), label=one.name, zorder=3, marker="D" if one.name == OURS else "o",
+                max(one.coverage, 1e-6), one.metrics[NDCG].mean, s=90 if ours else 46, marker="D" if ours else "o",
+                color=_colour(names.index(one.name)), label=one.name, zorder=3,
             )  # fmt: skip
         axis.set_xscale("log")
         axis.set_xlabel("share of all items in anybody's first ten")
@@ -124,6 +139,13 @@ def _coverage(report: Report) -> "Figure | None":
 
 def _ranked(mode: ModeResult) -> list[MethodResult]:
     return sorted(mode.methods, key=lambda one: -one.metrics[NDCG].mean)
+
+
+def _best_of_each(modes: list[ModeResult]) -> list[str]:
+    """All methods, ours first and then the best of each mode in turn: a method has one colour on all axes."""
+    ranked = [[one.name for one in _ranked(mode) if one.name != OURS] for mode in modes]
+    in_turn = [name for places in zip_longest(*ranked) for name in places if name is not None]
+    return list(dict.fromkeys([OURS, *in_turn]))
 
 
 def _bar(axis: "Axes", place: float, value: Estimate, colour: str) -> None:

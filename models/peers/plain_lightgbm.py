@@ -44,27 +44,22 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """One person's: item rows ascending, which of them are their own, and features float32 [n, F]."""
+    """One person's: item rows ascending and their features float32 [n, F]."""
 
     rows: NDArray[np.int32]
-    own: NDArray[np.bool_]
     features: NDArray[np.float32]
 
 
 def plain_lightgbm(past: Histories) -> Recommender:
-    """Train on the last weeks before the split, as of their beginning, then learn the sources from all.
-
-    Lists of new items have trees of their own, which saw no own items.
-    """
-    examples = _examples(past, past.end_at - label_seconds(past))
-    boosters = {novel: _train(examples, novel=novel) for novel in (False, True)}
+    """Train on the last weeks before the split, as of their beginning, then learn the sources from all."""
+    booster = _train(_examples(past, past.end_at - label_seconds(past)))
     sources = Sources.learn(past)
 
     def recommend(asked: Histories, ask: Ask) -> Lists:
         lists = np.full((len(asked), ask.count), NOBODY)
         for rows in blocks(asked):
             for user, found in zip(rows, _candidates(sources, asked.of_users(rows), novel=ask.novel), strict=True):
-                scored = np.asarray(boosters[ask.novel].predict(found.features, num_threads=2), np.float32)
+                scored = np.asarray(booster.predict(found.features, num_threads=2), np.float32)
                 best = found.rows[best_rows(scored, ask.count)]
                 lists[user, : len(best)] = best
         return lists
@@ -72,13 +67,12 @@ def plain_lightgbm(past: Histories) -> Recommender:
     return recommend
 
 
-def _train(examples: list[tuple[Candidates, NDArray[np.int32]]], *, novel: bool) -> "lgb.Booster":
+def _train(examples: list[tuple[Candidates, NDArray[np.int32]]]) -> "lgb.Booster":
     import lightgbm as lgb
 
-    kept = [~one.own if novel else np.ones(len(one.rows), bool) for one, _ in examples]
-    features = np.concatenate([one.features[rows] for (one, _), rows in zip(examples, kept, strict=True)])
-    labels = np.concatenate([labels[rows] for (_, labels), rows in zip(examples, kept, strict=True)])
-    data = lgb.Dataset(features, labels, group=[int(rows.sum()) for rows in kept])
+    features = np.concatenate([found.features for found, _ in examples])
+    labels = np.concatenate([labels for _, labels in examples])
+    data = lgb.Dataset(features, labels, group=[len(found.rows) for found, _ in examples])
     options = {
         "objective": "lambdarank", "num_leaves": 31, "learning_rate": 0.05,
         "min_data_in_leaf": min(50, max(1, len(labels) // 100)),
@@ -134,4 +128,4 @@ def _of_one(
     columns = np.column_stack([one[rows] for one in scores])
     columns[~np.isfinite(columns)] = np.nan
     features = np.column_stack([columns, own_columns(sources.past, own, rows), sources.items[rows]])
-    return Candidates(rows, np.isin(rows, own.rows), features)
+    return Candidates(rows, features)
