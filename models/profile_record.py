@@ -31,7 +31,12 @@ _COLUMNS: tuple[tuple[str, type[np.int32] | type[np.int64]], ...] = (
     ("value_scaled", np.int64),
 )
 _PACKED = struct.Struct("<Bq")  # bytes an item, least value
-_DIFFERENCES: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<i8")}
+_DIFFERENCES: dict[int, np.dtype[Any]] = {
+    1: np.dtype("<u1"),
+    2: np.dtype("<u2"),
+    4: np.dtype("<u4"),
+    8: np.dtype("<i8"),
+}
 
 
 def encode_profile(profile: Profile) -> bytes:
