@@ -44,7 +44,7 @@ def run(context: JobContext) -> None:
         context, _or(rows.of_hour, rows.of_sessions), _or(judged.of_hour, judged.of_sessions), previous
     )
     session_text, of_sessions = "", {}
-    if len(rows.of_sessions.labels) and len(judged.of_sessions.labels):
+    if all(len(one.labels) for one in (rows.of_hour, rows.of_sessions, judged.of_sessions)):
         former = previous.of_session() or previous if previous else None
         session_text, of_sessions = _train(context, rows.of_sessions, judged.of_sessions, former)
     figures |= {f"session_{name}": value for name, value in of_sessions.items()}
