@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from benchmarks import tail_shop
 from benchmarks.report import Figure, show
 from benchmarks.tail_shop import AS_OF, CANDIDATES, HISTORIES, HISTORY_PEOPLE, Shop, history_name, user_name
+from contracts.event_weights import parse_event_weights
 from contracts.features import FEATURE_ORDER
 from contracts.serving_model import read_serving_model
-from contracts.settings import Layout, Settings, parse_event_weights
+from contracts.settings import Layout, Settings
 from models.blas import use_one_thread
 from models.candidates import gather
 from models.feature_matrix import feature_matrix

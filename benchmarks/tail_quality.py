@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from benchmarks.report import Figure, show
 from benchmarks.tail_rivals import Score, best, folded_in, item_neighbours, popularity
 from benchmarks.tail_world import Ran, real_clicks, real_shop
+from contracts.event_weights import parse_event_weights
 from contracts.features import ITEM_STATS
 from contracts.lake import EVENT_ID, EVENT_TYPE, ITEM_ID, OCCURRED_AT, USER_ID, VALUE
 from contracts.overlay import MAX_SESSION_EVENTS
-from contracts.settings import parse_event_weights
 from models.evaluation import ndcg_at_k, recall_at_k, reciprocal_rank
 from models.gate import paired_interval
 from models.live_state import StateTerms, categories_of, lay_over

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import BadInput
+from contracts.event_weights import parse_event_weights
 
 ENV_PREFIX = "HEADRACE_"
 ALS_ENGINES = ("auto", "implicit", "spark")
@@ -199,23 +200,6 @@ def _refuse_impossible(settings: Settings) -> None:
     if settings.als_engine not in ALS_ENGINES:
         raise BadInput(f"setting HEADRACE_ALS_ENGINE is {settings.als_engine!r}; it takes {', '.join(ALS_ENGINES)}")
     parse_event_weights(settings.event_weights)
-
-
-def parse_event_weights(text: str) -> dict[str, float]:
-    """Read "view=1,purchase=8"; BadInput names the pair that is wrong."""
-    weights = {}
-    for pair in filter(None, (part.strip() for part in text.split(","))):
-        name, _, weight = pair.partition("=")
-        try:
-            weights[name.strip()] = float(weight)
-        except ValueError:
-            raise BadInput(f"event weight {pair!r} is no name=number pair, such as purchase=8") from None
-    return weights
-
-
-def weightless_types(text: str) -> list[str]:
-    """Event types that are no sign of interest: those that the weights put at zero or below."""
-    return sorted(name for name, weight in parse_event_weights(text).items() if weight <= 0)
 
 
 @dataclass(frozen=True, slots=True)

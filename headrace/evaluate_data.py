@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from contracts.errors import BadInput, MissingInput
+from contracts.event_weights import weightless_types
 from contracts.intervals import parse_instant
 from contracts.lake import (
     CATEGORY,
@@ -29,7 +30,7 @@ from contracts.lake import (
     USERS,
     Table,
 )
-from contracts.settings import Settings, weightless_types
+from contracts.settings import Settings
 from ingest.column_plan import KINDS, ColumnPlan
 from ingest.import_files import import_files
 from ingest.lay_events import lay_down

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from contracts.event_weights import parse_event_weights
 from contracts.intervals import Interval
 from contracts.lake import EVENT_TYPE, HEAD_USERS, ITEM_ID, OCCURRED_AT, USER_ID, VALUE
 from contracts.pipeline import HOUR, TRAINING
 from contracts.serving_model import ServingModel, read_serving_model
-from contracts.settings import Layout, Settings, parse_event_weights
+from contracts.settings import Layout, Settings
 from ingest.outcome import OnProgress
 from models.live_state import StateTerms, categories_of, lay_over
 from models.peers.histories import Histories

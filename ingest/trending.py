@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from contracts.event_contract import ADD_TO_CART, CLICK, PURCHASE, RATING, VIEW, Event
+from contracts.event_weights import parse_event_weights
 from contracts.redis_layout import TRENDING_BUCKET_SECONDS, trending_keys
-from contracts.settings import Settings, parse_event_weights
+from contracts.settings import Settings
 from ingest.hot_state import read_script
 from ingest.redis_commands import Command
 

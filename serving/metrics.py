@@ -6,7 +6,7 @@ Children are bound once; with PROMETHEUS_MULTIPROC_DIR set before the import, al
 import os
 from collections import Counter as Verdicts
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,50 +26,24 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        labels = ("route", "source", "status")
-        self._seconds = Histogram(
-            "headrace_request_seconds",
-            "Time to answer; its _count counts the requests.",
-            labels,
-            registry=self._registry,
-            buckets=BUCKETS,
+        self._seconds = self._histogram(
+            "headrace_request_seconds", "Time to answer; its _count counts the requests.", ("route", "source", "status")
         )
-        failures = Counter("headrace_redis_failures", "Reads not answered.", ("kind",), registry=self._registry)
+        failures = self._counter("headrace_redis_failures", "Reads not answered.", "kind")
         self._failures = {kind: failures.labels(kind) for kind in FAILURE_KINDS}
-        self._breaker = Gauge(
-            "headrace_breaker_open",
-            "Processes that do not ask Redis now.",
-            registry=self._registry,
-            multiprocess_mode="livesum",
+        self._breaker = self._gauge("headrace_breaker_open", "Processes that do not ask Redis now.", "livesum")
+        self._age = self._gauge("headrace_list_age_seconds", "Age of the serving version.", "mostrecent")
+        self._events = self._counter("headrace_events", "Events sent, by verdict.", "status")
+        self._spooled = self._gauge(
+            "headrace_spool_bytes", "Bytes that wait on disk for the stream or the lists.", "mostrecent"
         )
-        self._age = Gauge(
-            "headrace_list_age_seconds",
-            "Age of the serving version.",
-            registry=self._registry,
-            multiprocess_mode="mostrecent",
-        )
-        self._events = Counter("headrace_events", "Events sent, by verdict.", ("status",), registry=self._registry)
-        self._spooled = Gauge(
-            "headrace_spool_bytes",
-            "Bytes that wait on disk for the stream or the lists.",
-            registry=self._registry,
-            multiprocess_mode="mostrecent",
-        )
-        tail_failures = Counter(
-            "headrace_tail_failures", "Questions to inference without an answer.", ("kind",), registry=self._registry
-        )
+        tail_failures = self._counter("headrace_tail_failures", "Questions to inference without an answer.", "kind")
         self._tail_failures = {kind: tail_failures.labels(kind) for kind in (*FAILURE_KINDS_OF_TAIL, EMPTY_ANSWER)}
-        self._tail_seconds = Histogram(
-            "headrace_tail_seconds",
-            "Time that a request waited for inference, answered or not.",
-            registry=self._registry,
-            buckets=BUCKETS,
+        self._tail_seconds = self._histogram(
+            "headrace_tail_seconds", "Time that a request waited for inference, answered or not."
         )
-        self._tail_breaker = Gauge(
-            "headrace_tail_breaker_open",
-            "Processes that do not ask inference now.",
-            registry=self._registry,
-            multiprocess_mode="livesum",
+        self._tail_breaker = self._gauge(
+            "headrace_tail_breaker_open", "Processes that do not ask inference now.", "livesum"
         )
         self._bound: dict[tuple[str, str, int], Observe] = {}
 
@@ -114,3 +88,12 @@ class Metrics:
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
         return generate_latest(shared)
+
+    def _histogram(self, name: str, says: str, labels: tuple[str, ...] = ()) -> Histogram:
+        return Histogram(name, says, labels, registry=self._registry, buckets=BUCKETS)
+
+    def _counter(self, name: str, says: str, label: str) -> Counter:
+        return Counter(name, says, (label,), registry=self._registry)
+
+    def _gauge(self, name: str, says: str, mode: Literal["livesum", "mostrecent"]) -> Gauge:
+        return Gauge(name, says, registry=self._registry, multiprocess_mode=mode)

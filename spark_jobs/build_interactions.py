@@ -3,6 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from contracts.event_weights import parse_event_weights
 from contracts.lake import (
     COUNT_30D,
     EVENT_COUNT,
@@ -20,7 +21,7 @@ from contracts.lake import (
     WEIGHT,
     WEIGHT_SCALE,
 )
-from contracts.settings import Settings, parse_event_weights
+from contracts.settings import Settings
 from spark_jobs.context import JobContext, Stopwatch, run_alone
 from spark_jobs.outputs import JobNote
 from spark_jobs.partitions import save_frame

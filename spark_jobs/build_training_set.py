@@ -17,6 +17,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from contracts.event_weights import parse_event_weights
 from contracts.features import USER_STATS_TABLE
 from contracts.intervals import Interval
 from contracts.lake import (
@@ -30,7 +31,7 @@ from contracts.lake import (
     TRAINING_SET,
     USER_ID,
 )
-from contracts.settings import Settings, parse_event_weights
+from contracts.settings import Settings
 from models.two_stage import candidate_features
 from spark_jobs import build_features, build_interactions, train_candidates
 from spark_jobs.context import JobContext, Stopwatch, run_alone

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.event_weights import weightless_types
 from contracts.features import ITEM_STATS_TABLE
 from contracts.lake import (
     CLEAN_EVENTS,
@@ -20,7 +21,6 @@ from contracts.lake import (
 )
 from contracts.manifest import FILE_NAME
 from contracts.redis_layout import Pointer
-from contracts.settings import weightless_types
 from models.tables import read_partition
 from spark_jobs.catalogue import unavailable_items
 from spark_jobs.context import JobContext

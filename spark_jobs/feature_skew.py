@@ -13,12 +13,13 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from contracts.errors import CorruptData, MissingInput
+from contracts.event_weights import parse_event_weights
 from contracts.feature_record import ORDER_DIGEST, FeatureRecord
 from contracts.features import FEATURE_ORDER, USER_STATS, USER_STATS_TABLE
 from contracts.lake import INTERACTIONS, USER_ID, Table
 from contracts.manifest import digest_of
 from contracts.serving_model import read_serving_model
-from contracts.settings import Layout, Settings, parse_event_weights
+from contracts.settings import Layout, Settings
 from models.candidate_bundle import CandidateBundle
 from models.item_filter import FilterMasks
 from models.live_state import StateTerms, categories_of, lay_over

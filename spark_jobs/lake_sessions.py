@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.event_weights import weightless_types
 from contracts.lake import CLEAN_EVENTS, EVENT_ID, EVENT_TYPE, ITEM_ID, OCCURRED_AT, SESSION_ID, USER_ID
-from contracts.settings import weightless_types
 from models.id_map import IdMap
 from models.sessions import Sessions
 from models.tables import read_partition

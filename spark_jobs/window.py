@@ -6,9 +6,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import MissingInput
+from contracts.event_weights import weightless_types
 from contracts.lake import CLEAN_EVENTS, DATE, EVENT_TYPE, OCCURRED_AT
 from contracts.manifest import Manifest, digest_of
-from contracts.settings import weightless_types
 from spark_jobs.context import JobContext
 from spark_jobs.partitions import read_folder
 

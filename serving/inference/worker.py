@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from contracts.errors import HeadraceError
-from contracts.settings import Layout, Settings, parse_event_weights, read_settings
+from contracts.event_weights import parse_event_weights
+from contracts.settings import Layout, Settings, read_settings
 from serving.inference import messages
 from serving.inference.frames import FrameReader
 from serving.inference.hooks import Hook, hook_from

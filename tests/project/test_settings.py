@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import BadInput
-from contracts.settings import ENV_PREFIX, Settings, parse_event_weights, read_settings
+from contracts.event_weights import parse_event_weights
+from contracts.settings import ENV_PREFIX, Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = {ENV_PREFIX + f.name.upper(): (str(f.default), f.metadata["doc"]) for f in fields(Settings)}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from contracts.event_weights import parse_event_weights
 from contracts.features import USER_STATS
 from contracts.lake import EVENT_TYPE, EVENTS, ITEM_ID, ITEMS, OCCURRED_AT, PURCHASE, SESSION_ID, USER_ID, VALUE
-from contracts.settings import parse_event_weights
 from models.live_state import StateTerms, categories_of, lay_over
 from models.profile import Profile
 from models.two_stage import candidate_features

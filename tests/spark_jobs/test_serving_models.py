@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from contracts.errors import MissingInput
+from contracts.event_weights import parse_event_weights
 from contracts.features import USER_STATS_TABLE
 from contracts.lake import INTERACTIONS
 from contracts.serving_model import read_serving_model
-from contracts.settings import parse_event_weights
 from models.live_state import StateTerms, lay_over
 from models.profile_file import ProfileFile
 from models.user_state import LiveSession, OwnItems
