@@ -1,7 +1,6 @@
 """A few pages over HTTP for whoever watches the service: /metrics, and /readyz while a worker can answer."""
 
 import asyncio
-import contextlib
 
 from serving.inference.dispatcher import Dispatcher
 
@@ -13,14 +12,23 @@ async def open_metrics_page(dispatcher: Dispatcher, host: str, port: int) -> asy
     """Listen there; OSError when it is taken."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
+        try:
             async with asyncio.timeout(READ_SECONDS):
                 request = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_page(dispatcher, request.split(b" ", 2)[1]))
+                writer.write(_page(dispatcher, _path_of(request)))
                 await writer.drain()
-        writer.close()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            writer.transport.abort()  # what it sent is not read: a close would wait for it
+        finally:
+            writer.close()
 
     return await asyncio.start_server(answer, host, port, limit=8_192)
+
+
+def _path_of(request: bytes) -> bytes:
+    """The path of a request, empty where it has none."""
+    words = request.split(b" ", 2)
+    return words[1] if len(words) > 1 else b""
 
 
 def _page(dispatcher: Dispatcher, path: bytes) -> bytes:
