@@ -19,6 +19,7 @@ from models.evaluation_report import (
     verdict,
 )
 
+WIDE = 180  # columns of a screen that holds every number with its interval
 TITLES = {
     NDCG: "NDCG@10",
     RECALL: "Recall@20",
@@ -29,7 +30,7 @@ TITLES = {
     "popularity_lift": "popularity lift",
     "miscalibration": "miscalibration",
 }
-HEADINGS = ("method", *(TITLES[name] for name in (NDCG, RECALL)), f"{OURS} ahead by (NDCG@10)", "MRR@20", "Hit@10")
+HEADINGS = ("method", *(TITLES[name] for name in (NDCG, RECALL)), f"{OURS} ahead by", "MRR", "Hit")
 MORE_HEADINGS = ("coverage", *(TITLES[name] for name in CHARACTER))
 
 
@@ -37,7 +38,7 @@ def show(report: Report, page: Path) -> None:
     """Print the tables of all modes, what was skipped, the verdict, and where the page lies."""
     console = Console()
     for mode in report.modes:
-        console.print(_table(mode))
+        console.print(_table(mode, is_wide=console.width >= WIDE))
     for one in report.skipped:
         console.print(f"skipped: {one.name}: {one.why}")
     console.print(f"[bold]{verdict(report)}[/bold]", soft_wrap=True)
@@ -69,10 +70,13 @@ def with_interval(found: Estimate) -> str:
     return f"{found.mean:.4f} ({found.low:.3f}–{found.high:.3f})"
 
 
-def _table(mode: ModeResult) -> Table:
+def _table(mode: ModeResult, *, is_wide: bool) -> Table:
+    """All columns, or on a narrow screen what decides; the page has the rest."""
+    headings = (*HEADINGS, *MORE_HEADINGS) if is_wide else HEADINGS
     table = Table(title=f"{mode.mode}: {mode.users:,} people", title_justify="left")
-    for heading in (*HEADINGS, *MORE_HEADINGS):
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for row in rows_of(mode):
-        table.add_row(*row, style="bold" if row[0] == OURS else None)
+        cells = row if is_wide else (row[0], *(cell.split(" ")[0] for cell in row[1:3]), *row[3 : len(headings)])
+        table.add_row(*cells, style="bold" if row[0] == OURS else None)
     return table
