@@ -6,6 +6,7 @@ Runtime; one more event goes through NumPy from the state before it, which costs
 
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -178,6 +179,7 @@ def _arrays(encoder: SessionEncoder) -> dict[str, NDArray[Any]]:
 
 
 def _runtime(network: bytes) -> Any:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by the import, which else keeps a diary at home
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
