@@ -98,14 +98,8 @@ def sessions_of(events: pa.Table, shown: Histories) -> list[LiveSession]:
     for user, count in zip(shown.users, np.diff(shown.starts).tolist(), strict=True):
         begin = int(np.searchsorted(users, user))
         rows = ours.slice(begin, count)
-        sessions.append(
-            LiveSession(
-                tuple(rows[ITEM_ID].to_pylist()),
-                tuple(rows[EVENT_TYPE].to_pylist()),
-                _seconds(rows),
-                np.array([np.nan if value is None else value for value in rows[VALUE].to_pylist()], np.float64),
-            )
-        )
+        item_ids, event_types, values = (rows[name].to_pylist() for name in (ITEM_ID, EVENT_TYPE, VALUE))
+        sessions.append(LiveSession.of_columns(item_ids, event_types, _seconds(rows), values))
     return sessions
 
 

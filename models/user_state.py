@@ -1,6 +1,6 @@
 """A person as arrays: the bounded state of contracts.user_state, and one request about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,18 @@ class LiveSession:
         lengths = {len(getattr(self, name)) for name in self.__slots__}
         if len(lengths) > 1:
             raise BadInput(f"a live session came as columns of {sorted(lengths)} rows; give all the same")
+
+    @classmethod
+    def of_columns(
+        cls,
+        item_ids: Iterable[str],
+        event_types: Iterable[str],
+        at_seconds: Sequence[int] | NDArray[np.int64],
+        values: Iterable[float | None],
+    ) -> "LiveSession":
+        """Build from columns as messages and tables have them, None where an event has no value."""
+        known = [np.nan if value is None else value for value in values]
+        return cls(tuple(item_ids), tuple(event_types), np.asarray(at_seconds, np.int64), np.array(known, np.float64))
 
 
 def unknown_user_stats() -> NDArray[np.float64]:

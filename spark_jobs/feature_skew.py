@@ -5,7 +5,7 @@ The profile store, its encoding, the worker and its hour stand between the two; 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -133,14 +133,10 @@ def _computed_again(
 
 
 def _features(record: FeatureRecord, state: Request, models: _Models) -> NDArray[np.float32] | None:
-    request = Request(
-        user_id=record.user_id,
-        as_of_at=state.as_of_at,
-        own=state.own,
-        user_stats=state.user_stats,
+    request = replace(
+        state,
         excluded=frozenset(record.excluded),
         allowed=None if record.items is None else frozenset(record.items),
-        session=state.session,
         allowed_rows=models.masks.open_rows(record.filter) if record.filter else None,
     )
     (found,) = candidate_features(models.candidates, [request], record.count, models.session)
@@ -173,9 +169,4 @@ def _rows_of(table: Table, lake: Path, interval: str, users: set[str]) -> list[d
 
 def _session(record: FeatureRecord) -> LiveSession:
     kinds, items, instants, values = zip(*record.events, strict=True) if record.events else ((), (), (), ())
-    return LiveSession(
-        tuple(items),
-        tuple(kinds),
-        np.array(instants, np.int64),
-        np.array([np.nan if value is None else value for value in values], np.float64),
-    )
+    return LiveSession.of_columns(items, kinds, instants, values)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -90,14 +90,10 @@ class Answerer:
     def _request(self, ask: TailAsk, profile: Profile | None) -> Request:
         terms = StateTerms(int(time.time()), self.event_weights, categories_of(self.bundle.candidates))
         state = lay_over(profile, ask.user_id, _session(ask), terms)
-        return Request(
-            user_id=ask.user_id,
-            as_of_at=state.as_of_at,
-            own=state.own,
-            user_stats=state.user_stats,
+        return replace(
+            state,
             excluded=self._delisted.union(ask.excluded),
             allowed=None if ask.items is None else frozenset(ask.items),
-            session=state.session,
             allowed_rows=self._masks.open_rows(ask.filter) if ask.filter else None,
         )
 
@@ -126,12 +122,11 @@ class _Watch:
 
 
 def _session(ask: TailAsk) -> LiveSession:
-    events = ask.events
-    return LiveSession(
-        item_ids=tuple(event[2] for event in events),
-        event_types=tuple(event[1] for event in events),
-        at_seconds=np.array([event[3] // 1_000 for event in events], np.int64),
-        values=np.array([np.nan if event[4] is None else event[4] for event in events], np.float64),
+    return LiveSession.of_columns(
+        item_ids=[event[2] for event in ask.events],
+        event_types=[event[1] for event in ask.events],
+        at_seconds=[event[3] // 1_000 for event in ask.events],
+        values=[event[4] for event in ask.events],
     )
 
 
