@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from contracts.errors import GateRefused
 from contracts.features import FEATURE_ORDER
+from models.evaluation_intervals import estimate
 
 Scores = NDArray[np.float64]
-SAMPLES = 1_000
-SEED = 7
 POPULARITY = FEATURE_ORDER.index("item_count_30d")
 
 
@@ -93,11 +92,9 @@ def grouped_ndcg(scores: Scores, gate_set: GateSet, k: int = 10) -> NDArray[np.f
     return np.array(out)
 
 
-def paired_interval(differences: NDArray[np.float64], seed: int = SEED) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean difference over users; seeded, so the same twice."""
+def paired_interval(differences: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean difference over users; 0 and 0 of nobody."""
     if len(differences) == 0:
         return 0.0, 0.0
-    random = np.random.default_rng(seed)
-    means = [differences[random.integers(0, len(differences), len(differences))].mean() for _ in range(SAMPLES)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    found = estimate(differences)
+    return found.low, found.high
