@@ -14,7 +14,6 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from contracts.errors import BadInput, MissingInput
-from contracts.event_weights import weightless_types
 from contracts.intervals import parse_instant
 from contracts.lake import (
     CATEGORY,
@@ -40,6 +39,7 @@ from ingest.snapshots import merge_snapshot
 from ingest.sources import find_files
 from ingest.staging import Stage
 from models.tables import arrow_schema
+from spark_jobs.counted_events import is_counted
 from spark_jobs.tombstones import forgotten_users
 
 _MICRO = 1_000_000
@@ -80,7 +80,7 @@ def read_source(lake: Path, settings: Settings) -> Source:
     """Read a lake and keep the events that an hour would count; MissingInput when there are none."""
     events = _read(EVENTS, lake, partitions=True)
     forgotten = forgotten_users(lake)
-    counted = pc.invert(pc.is_in(events[EVENT_TYPE], pa.array(weightless_types(settings.event_weights), pa.string())))
+    counted = is_counted(events, settings.event_weights)
     for name in (USER_ID, ITEM_ID, EVENT_TYPE, OCCURRED_AT):
         counted = pc.and_(counted, pc.is_valid(events[name]))
     counted = pc.and_(counted, pc.invert(pc.is_in(events[USER_ID], pa.array(sorted(forgotten), pa.string()))))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.event_weights import weightless_types
 from contracts.features import ITEM_STATS_TABLE
 from contracts.lake import (
     CLEAN_EVENTS,
@@ -24,6 +23,7 @@ from contracts.redis_layout import Pointer
 from models.tables import read_partition
 from spark_jobs.catalogue import unavailable_items
 from spark_jobs.context import JobContext
+from spark_jobs.counted_events import is_counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,8 @@ def _truths(context: JobContext, lists: pa.Table) -> dict[str, set[str]]:
     start, end = (pa.scalar(bound, kind) for bound in (context.interval.start_at, context.interval.end_at))
     within = pc.and_(pc.greater_equal(at, start), pc.less(at, end))
     listed = pc.is_in(events.column(USER_ID), lists.column(USER_ID).combine_chunks())
-    weightless = pa.array(weightless_types(context.settings.event_weights), pa.string())
     truths: dict[str, set[str]] = {}
-    chosen = events.filter(pc.and_(pc.and_(within, listed), pc.invert(pc.is_in(events.column(EVENT_TYPE), weightless))))
+    chosen = events.filter(pc.and_(pc.and_(within, listed), is_counted(events, context.settings.event_weights)))
     for user, item in zip(chosen.column(USER_ID).to_pylist(), chosen.column(ITEM_ID).to_pylist(), strict=True):
         truths.setdefault(user, set()).add(item)
     return truths

@@ -7,12 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.event_weights import weightless_types
 from contracts.lake import CLEAN_EVENTS, EVENT_ID, EVENT_TYPE, ITEM_ID, OCCURRED_AT, SESSION_ID, USER_ID
 from models.id_map import IdMap
 from models.sessions import Sessions
 from models.tables import read_partition
 from spark_jobs.context import JobContext
+from spark_jobs.counted_events import is_counted
 from spark_jobs.window import DAY_SECONDS, cleaned_days
 
 _COLUMNS = [EVENT_ID, EVENT_TYPE, USER_ID, ITEM_ID, SESSION_ID, OCCURRED_AT]
@@ -60,8 +60,7 @@ def _newest_events(context: JobContext, end_at: int) -> pa.Table:
 def _events_of(context: JobContext, day: str, end_at: int) -> pa.Table:
     events = read_partition(CLEAN_EVENTS, context.lake, day, columns=_COLUMNS)
     before = pc.less(events[OCCURRED_AT].cast(pa.int64()), end_at * 1_000_000)
-    weightless = pa.array(weightless_types(context.settings.event_weights), pa.string())
-    kept = events.filter(pc.and_(before, pc.invert(pc.is_in(events[EVENT_TYPE], weightless))))
+    kept = events.filter(pc.and_(before, is_counted(events, context.settings.event_weights)))
     session = pc.coalesce(kept[SESSION_ID], pa.scalar(day))
     return kept.append_column(_NAME, pc.binary_join_element_wise(kept[USER_ID], session, "\x1f"))
 
